@@ -1,0 +1,105 @@
+"""What has been read: the jobs and everything else a daemon needs to know about its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from jarvis.config import secrets
+from jarvis.core.config import Settings, Slots
+from jarvis.core.job import Job
+from jarvis.errors import Problem
+
+Line = tuple[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """A configuration that can be used.
+
+    ``store`` is the path of an SQLite file, or None for the one in the state folder. ``broken``: jobs whose handler
+    cannot be used right now, with the reason; they keep their schedule. ``files`` were read and are to be watched,
+    and so are ``folders``, where a new file would be read too. ``fingerprints``: name -> ``Job.fingerprint()``,
+    known without building the job. ``lines``: where each job is defined.
+    """
+
+    path: Path
+    jobs: Mapping[str, Job]
+    slots: Slots
+    settings: Settings
+    store: str | None
+    warnings: tuple[Problem, ...]
+    broken: Mapping[str, str]
+    files: tuple[Path, ...]
+    folders: tuple[Path, ...]
+    fingerprint: str
+    fingerprints: Mapping[str, str]
+    lines: Mapping[str, Line]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seed:
+    """Something to look at again at every reading: a secret's reference, or a moment that may be past.
+
+    ``text``: the reference, or the moment in ISO 8601.
+    """
+
+    kind: Literal["secret", "at", "until"]
+    text: str
+    file: str
+    line: int
+    column: int
+    job: str | None
+
+
+def doubts(seeds: Iterable[Seed], environ: Mapping[str, str], now: datetime | None) -> list[Problem]:
+    """What is doubtful at this moment in this environment."""
+    return [
+        Problem(file=seed.file, line=seed.line, column=seed.column, job=seed.job, message=message, hint=hint)
+        for seed in seeds
+        for message, hint in _doubt(seed, environ, now)
+    ]
+
+
+def _doubt(seed: Seed, environ: Mapping[str, str], now: datetime | None) -> Iterator[tuple[str, str | None]]:
+    if seed.kind == "secret":
+        found = secrets.doubt(seed.text, environ)
+        if found:
+            yield found
+        return
+    at = datetime.fromisoformat(seed.text)
+    if now is None or at > now:
+        return
+    if seed.kind == "at":
+        yield (
+            f"at: {at:%Y-%m-%d %H:%M} UTC is in the past",
+            "it runs only if it was known before that and still due",
+        )
+    else:
+        yield (
+            f"until: {at:%Y-%m-%d %H:%M} UTC is in the past, so the job is not due again",
+            "remove the job, or until",
+        )
+
+
+@dataclass(kw_only=True, slots=True)
+class Reading:
+    """A configuration in parts, as the loader makes it and the cache keeps it.
+
+    ``file_settings``: the mapping under ``settings:``. ``texts``: each job as ``Job.text()``; ``python``: the names
+    whose handler is a Python function. ``doubts`` are those that depend on nothing but the files.
+    """
+
+    store: str | None = None
+    slots: Slots = field(default_factory=Slots)
+    file_settings: dict[str, Any] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    python: set[str] = field(default_factory=set)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    doubts: list[Problem] = field(default_factory=list)
+    seeds: list[Seed] = field(default_factory=list)

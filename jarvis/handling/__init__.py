@@ -1,0 +1,1 @@
+"""From the name of a handler or a command to a finished run."""

@@ -1,0 +1,242 @@
+"""What is due now? APScheduler's thread, its pass made one transaction.
+
+A pass reads the clocks, lets APScheduler step through the due jobs of the timetable, commits everything that was
+decided, and only then releases the new runs. If the commit fails memory is restored and the fires are still due:
+late, not lost. The pass never raises and never waits longer than five seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.executors.base import BaseExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import Connection
+
+from jarvis.core import clockfacts
+from jarvis.core.clockfacts import Fact, Reading
+from jarvis.core.run import Run
+from jarvis.core.settle import Lateness
+from jarvis.errors import StoreError
+from jarvis.running import recording
+from jarvis.running.readings import Clocks, Heartbeat
+from jarvis.running.timetable import Line, Timetable
+from jarvis.running.trouble import Troubles
+from jarvis.store import book, crashpoint
+from jarvis.store.database import Database
+
+log = logging.getLogger("jarvis.clock")
+
+LONGEST_WAIT = timedelta(seconds=5)
+FACTS_KEPT = 200
+ALARM = timedelta(seconds=30)
+"""A ledger that cannot be written for this long is an alarm, not a hiccup."""
+
+
+class _Executor(BaseExecutor):  # type: ignore[misc]
+    """Takes every due job and does nothing: lateness, overlap and instances are decided after the commit."""
+
+    def submit_job(self, job: Any, run_times: list[datetime]) -> None:
+        return
+
+    def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
+        return
+
+
+class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
+    """BackgroundScheduler whose pass is ours."""
+
+    def __init__(self, timetable: Timetable, run_pass: Callable[[Callable[[], Any]], float]) -> None:
+        super().__init__(timezone=UTC, logger=logging.getLogger("jarvis.apscheduler"))
+        self._logger.setLevel(logging.WARNING)
+        self.add_jobstore(timetable, "default")
+        self.add_executor(_Executor(), "default")
+        self._run_pass = run_pass
+
+    @property
+    def lock(self) -> threading.RLock:
+        lock: threading.RLock = self._jobstores_lock
+        return lock
+
+    def _process_jobs(self) -> float:
+        return self._run_pass(super()._process_jobs)
+
+
+class Change:
+    """One transaction over the timetable: settle lines, write rows, and say what memory becomes after the commit."""
+
+    def __init__(self, connection: Connection, now: datetime, timetable: Timetable) -> None:
+        self.connection = connection
+        self.now = now
+        self.timetable = timetable
+        self.released: list[Run] = []
+        self._rows: list[Mapping[str, object]] = []
+        self._after: list[Callable[[], None]] = []
+
+    def put_after_moves(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """Job rows that are written after the next fires of settled lines, which they replace."""
+        self._rows += rows
+
+    def after(self, step: Callable[[], None]) -> None:
+        """Do this when the transaction is committed, still under the timetable's lock."""
+        self._after.append(step)
+
+    def write_rows(self) -> None:
+        book.put(self.connection, self._rows)
+
+    def finish(self) -> None:
+        for step in self._after:
+            step()
+
+
+class Clock:
+    """The scheduler. ``release`` is given the runs whose rows are committed."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clocks: Clocks,
+        heartbeat: Heartbeat,
+        troubles: Troubles,
+        release: Callable[[Sequence[Run]], None],
+    ) -> None:
+        self.timetable = Timetable()
+        self.timetable.lateness = self._lateness
+        self.passes = 0
+        self._database = database
+        self._clocks = clocks
+        self._heartbeat = heartbeat
+        self._troubles = troubles
+        self._release = release
+        self._scheduler = _Scheduler(self.timetable, self._pass)
+        self._last: Reading | None = None
+        self._waited = LONGEST_WAIT
+        self._facts: list[Fact] = []
+        self._unwritten: list[Fact] = []
+        self._stopping = False
+        self._alarmed = False
+
+    def start(self, facts: Sequence[Fact] = ()) -> None:
+        """Begin passes. ``facts``: what is known of the time before (downtime)."""
+        self._facts += facts
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """No further pass; the one under way is finished."""
+        self._stopping = True
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def wake(self) -> None:
+        """Look at the timetable now."""
+        if self._scheduler.running:
+            self._scheduler.wakeup()
+
+    def know(self, facts: Sequence[Fact]) -> None:
+        """Facts about the time before this process, for explaining late fires."""
+        self._facts += facts
+
+    @contextmanager
+    def changing(self) -> Iterator[Change]:
+        """Change the timetable and the ledger together; nothing of it happens when the block or commit fails."""
+        with self._scheduler.lock:
+            now = self._clocks.read().wall_at
+            self.timetable.now = now
+            try:
+                with self._database.write() as connection:
+                    change = Change(connection, now, self.timetable)
+                    yield change
+                    runs = recording.record(connection, self.timetable.decisions, now)
+                    change.write_rows()
+                    crashpoint.here("change.in-transaction")
+            except BaseException:
+                self.timetable.undo()
+                raise
+            self.timetable.take()
+            change.finish()
+        self._release([*change.released, *runs])
+        self.wake()
+
+    def _pass(self, process: Callable[[], Any]) -> float:
+        if self._stopping:
+            return LONGEST_WAIT.total_seconds()
+        try:
+            with self._scheduler.lock:
+                released = self._commit(process)
+            self._release(released)
+        except StoreError as error:
+            self._failed(str(error))
+        except Exception as error:
+            log.exception("the pass failed; it is tried again")
+            self._failed(f"{type(error).__name__}: {error}")
+        self.passes += 1
+        self._waited = self._next_wait()
+        return self._waited.total_seconds()
+
+    def _commit(self, process: Callable[[], Any]) -> list[Run]:
+        reading = self._clocks.read()
+        self._compare(reading)
+        process()
+        decisions = self.timetable.decisions
+        over = self._troubles.current().get("ledger")
+        if decisions.empty and not self._unwritten and not over:
+            self._heartbeat.beat(reading, self.passes)
+            return []
+        now = reading.wall_at
+        crashpoint.here("pass.before-commit")
+        renewed: Sequence[Line] = ()
+        with self._database.write() as connection:
+            if back := clockfacts.set_back(self._unwritten):
+                settled_at = min(fact.from_at for fact in self._unwritten if fact.kind == "step")
+                renewed = recording.begin_era(connection, self.timetable, settled_at, now, back)
+            runs = recording.record(connection, decisions, now)
+            for fact in self._unwritten:
+                book.note_fact(connection, fact)
+            if over:
+                recording.recovered(connection, over, now)
+            crashpoint.here("pass.in-transaction")
+        crashpoint.here("pass.after-commit")
+        self.timetable.take()
+        self._unwritten = []
+        for line in renewed:
+            line.era += 1
+        if over:
+            self._troubles.clear("ledger")
+            self._alarmed = False
+        self._heartbeat.beat(reading, self.passes)
+        return runs
+
+    def _compare(self, reading: Reading) -> None:
+        if self._last is not None:
+            facts = clockfacts.between(self._last, reading, self._waited)
+            self._facts = [*self._facts, *facts][-FACTS_KEPT:]
+            self._unwritten += facts
+        self._last = reading
+
+    def _failed(self, why: str) -> None:
+        self.timetable.undo()
+        now = self._clocks.read().wall_at
+        trouble = self._troubles.note("ledger", why, now)
+        if now - trouble.since_at > ALARM and not self._alarmed:
+            self._alarmed = True
+            log.critical("nothing has been recorded for %s; due jobs wait: %s", now - trouble.since_at, why)
+        degraded = Fact(kind="degraded", from_at=trouble.since_at, until_at=now, amount=now - trouble.since_at)
+        self._facts = [*(fact for fact in self._facts if fact.from_at != trouble.since_at), degraded]
+
+    def _next_wait(self) -> timedelta:
+        trouble = self._troubles.current().get("ledger")
+        if trouble:
+            return min(timedelta(seconds=0.25 * 2 ** min(trouble.tries, 5)), LONGEST_WAIT)
+        next_at = self.timetable.get_next_run_time()
+        if next_at is None:
+            return LONGEST_WAIT
+        return min(max(next_at - self._clocks.read().wall_at, timedelta(0)), LONGEST_WAIT)
+
+    def _lateness(self, line: Line, first: datetime) -> Lateness:
+        return clockfacts.explain(first, self.timetable.now, self._facts, line.job.timezone)

@@ -1,0 +1,99 @@
+"""Does a job's ``condition`` hold right now? Each answer is None (it holds) or why it does not."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from jarvis.core.job import Condition
+
+EXEC_LIMIT = 10.0
+"""Seconds an ``exec`` condition may take; longer counts as false."""
+
+IDLE_LOAD = 0.25
+"""Below this load per core the machine is idle."""
+
+
+def unmet(condition: Condition, cwd: Path) -> str | None:
+    """The first thing that does not hold, in words. Relative paths are looked up from ``cwd``."""
+    return next(filter(None, _answers(condition, cwd)), None)
+
+
+def _answers(condition: Condition, cwd: Path) -> Iterator[str | None]:
+    if condition.on_ac is not None:
+        yield _on_ac(condition.on_ac)
+    if condition.path_exists is not None:
+        yield None if _path(condition.path_exists, cwd).exists() else f"{condition.path_exists} does not exist"
+    if condition.glob is not None:
+        pattern = str(_path(condition.glob, cwd))
+        yield None if next(glob.iglob(pattern, recursive=True), None) else f"nothing matches {condition.glob}"
+    if condition.not_empty is not None:
+        yield _not_empty(condition.not_empty, cwd)
+    if condition.executable is not None:
+        found = shutil.which(os.path.expanduser(condition.executable))
+        yield None if found else f"{condition.executable} is not an executable file"
+    if condition.network is not None:
+        yield None if _routed() is condition.network else f"the network is {'down' if condition.network else 'up'}"
+    if condition.idle is not None:
+        busy = os.getloadavg()[0] / (os.cpu_count() or 1)
+        yield None if (busy < IDLE_LOAD) is condition.idle else f"load per core is {busy:.2f}"
+    if condition.exec is not None:
+        yield _exec(condition.exec, cwd)
+
+
+def _path(text: str, cwd: Path) -> Path:
+    return cwd / os.path.expanduser(text)
+
+
+def _on_ac(wanted: bool) -> str | None:
+    battery = psutil.sensors_battery()
+    on_ac = battery is None or bool(battery.power_plugged)
+    return None if on_ac is wanted else ("on battery" if wanted else "on mains power")
+
+
+def _not_empty(text: str, cwd: Path) -> str | None:
+    path = _path(text, cwd)
+    try:
+        full = any(path.iterdir()) if path.is_dir() else path.stat().st_size > 0
+    except OSError as error:
+        return f"{text}: {error.strerror}"
+    return None if full else f"{text} is empty"
+
+
+def _routed() -> bool:
+    """Is there a route to the world? Connecting a datagram socket asks the routing table and sends nothing."""
+    for family, address in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((address, 9))
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _exec(command: str | list[str], cwd: Path) -> str | None:
+    shown = command if isinstance(command, str) else " ".join(command)
+    try:
+        done = subprocess.run(
+            command,
+            shell=isinstance(command, str),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=EXEC_LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"'{shown}' took longer than {EXEC_LIMIT:.0f}s"
+    except OSError as error:
+        return f"'{shown}' could not start: {error.strerror}"
+    return None if done.returncode == 0 else f"'{shown}' ended with exit code {done.returncode}"

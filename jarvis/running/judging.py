@@ -1,0 +1,172 @@
+"""What became of a run? From what the supervisor and the handler left to the row that is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from jarvis.core.duration import spell
+from jarvis.core.job import Job
+from jarvis.core.run import Run, Status
+from jarvis.handling.contract import Alert, Outcome
+from jarvis.handling.launch import Result
+from jarvis.running import retrying
+from jarvis.store.journal import Note
+
+ERROR_KEPT = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Everything that is stored together when a run ends."""
+
+    run: Run
+    retry_at: datetime | None = None
+    rerun: bool = False
+    notes: tuple[Note, ...] = ()
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    forgotten: tuple[str, ...] = ()
+
+
+def supervised(run: Run, job: Job, result: Result, outcome: Outcome | None, now: datetime) -> Verdict:
+    """A run with a result file; ``outcome`` is what a Python handler left."""
+    status, reason = _status(job, result, outcome)
+    ended = replace(
+        run,
+        status=status,
+        reason=_clean(reason),
+        started_at=result.started_at,
+        ended_at=result.ended_at,
+        exit_code=result.exit_code if result.signal is None else -result.signal,
+        output_bytes=result.output_bytes,
+        output_dropped=result.output_dropped,
+    )
+    return verdict(ended, job, outcome, now)
+
+
+def threaded(run: Run, job: Job, outcome: Outcome, now: datetime) -> Verdict:
+    """A run of a handler in one of the daemon's threads."""
+    status, reason = _left(outcome)
+    return verdict(replace(run, status=status, reason=_clean(reason), ended_at=now), job, outcome, now)
+
+
+def lost(run: Run, job: Job, why: str, now: datetime) -> Verdict:
+    """Nobody can say how it ended. Repeated only when the job asks for it."""
+    ended = replace(run, status=Status.LOST, reason=why, ended_at=now)
+    judged = verdict(ended, job, None, now)
+    return replace(judged, retry_at=now, rerun=True) if job.spec.on_lost == "rerun" else judged
+
+
+def refused(run: Run, job: Job | None, now: datetime) -> Verdict:
+    """A run that never started. A failure to start is told; a skip or a miss is not."""
+    notes = (_failure(run, now),) if run.status.bad else ()
+    return Verdict(run=run, notes=notes)
+
+
+def verdict(run: Run, job: Job, outcome: Outcome | None, now: datetime) -> Verdict:
+    """The row with the handler's words, whether it is tried again, and what a person should hear."""
+    if outcome is not None:
+        run = replace(
+            run,
+            result=_clean(outcome.result),
+            numbers=dict(outcome.numbers),
+            error=_clean(outcome.error),
+        )
+    gave_up = outcome is not None and outcome.status == "gave_up"
+    retry_at = None if gave_up else retrying.next_attempt_at(run, job.retry, now)
+    alerts = outcome.alerts if outcome else ()
+    notes = [_alert(run, alert, now) for alert in alerts]
+    if run.status.bad and retry_at is None:
+        notes.append(_failure(run, now))
+    return Verdict(
+        run=run,
+        retry_at=retry_at,
+        notes=tuple(notes),
+        memory=outcome.memory if outcome else {},
+        forgotten=outcome.forgotten if outcome else (),
+    )
+
+
+def _status(job: Job, result: Result, outcome: Outcome | None) -> tuple[Status, str | None]:
+    if result.cancelled:
+        return Status.CANCELLED, result.cancelled
+    if result.timed_out:
+        limit = f" after {spell(job.timeout)}" if job.timeout else ""
+        return Status.TIMED_OUT, f"stopped{limit} (its timeout)" + _survivors(result)
+    if result.error:
+        return Status.FAILED, result.error
+    if result.step:
+        return Status.FAILED, f"step {result.step} failed: {_exit(result)}"
+    if outcome is not None and result.signal is None:
+        return _left(outcome)
+    if result.signal is None and result.exit_code in job.spec.success_codes and outcome is None:
+        return Status.SUCCEEDED, None
+    return Status.FAILED, _exit(result)
+
+
+def _left(outcome: Outcome) -> tuple[Status, str | None]:
+    if outcome.status == "ok":
+        return Status.SUCCEEDED, None
+    if outcome.status == "skipped":
+        return Status.SKIPPED, outcome.result
+    last = (outcome.error or "failed without a word").strip().splitlines()[-1]
+    return Status.FAILED, ("gave up: " if outcome.status == "gave_up" else "") + last[:500]
+
+
+def _exit(result: Result) -> str:
+    if result.oom:
+        return "killed by signal 9 (probably out of memory)"
+    if result.signal is not None:
+        return f"killed by signal {result.signal}"
+    return f"exit code {result.exit_code}"
+
+
+def _survivors(result: Result) -> str:
+    return f"; {result.survivors} of its processes had to be killed" if result.survivors else ""
+
+
+def _alert(run: Run, alert: Alert, now: datetime) -> Note:
+    return Note(
+        at=now,
+        severity=alert.severity,
+        key=alert.key,
+        job=run.job,
+        run_id=run.id,
+        title=_clean(alert.title or alert.text.strip().splitlines()[0][:200] if alert.text.strip() else run.job) or "",
+        text=_clean(alert.text) or "",
+    )
+
+
+def stuck(run: Run, why: str, waited: timedelta, now: datetime) -> Note:
+    """A run that waits too long for a slot."""
+    return Note(
+        at=now,
+        severity="medium",
+        key="queue",
+        job=run.job,
+        run_id=run.id,
+        title=f"{run.job}: queued for {spell(timedelta(seconds=round(waited.total_seconds())))}: {why}",
+        text="More runs want to start than there are slots: end what hangs (give it a timeout) or raise 'slots'.",
+    )
+
+
+def _failure(run: Run, now: datetime) -> Note:
+    attempts = f" (attempt {run.attempt}, the last)" if run.attempt > 1 else ""
+    return Note(
+        at=now,
+        severity="high",
+        key=f"run:{run.job}",
+        job=run.job,
+        run_id=run.id,
+        title=f"{run.job}: {run.status.value.replace('_', ' ')}: {run.reason}{attempts}",
+        text=run.error or "",
+    )
+
+
+def _clean(text: str | None) -> str | None:
+    """Text that any database takes: no NUL, no lone surrogates, at most 64 KB."""
+    if text is None:
+        return None
+    return text.replace("\0", "�").encode("utf-8", "replace").decode()[:ERROR_KEPT]

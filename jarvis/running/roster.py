@@ -1,0 +1,257 @@
+"""Who is on the timetable, under which definition since when, paused or switched off? Every change is settled first.
+
+The roster is the only writer of jobs, definitions, terms and pauses. Each change settles the job's moments up to
+now under its old rules and begins the new ones, in one transaction (Clock.changing).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from jarvis.core import plan as plans
+from jarvis.core import schedule
+from jarvis.core.job import Job
+from jarvis.core.plan import Plan
+from jarvis.core.run import Run, Status
+from jarvis.core.settle import Pause
+from jarvis.errors import NotFound, Refused
+from jarvis.running.clock import Change, Clock
+from jarvis.running.timetable import Line
+from jarvis.store import book, runs
+from jarvis.store.book import Entry
+from jarvis.store.database import Database
+
+GONE = "removed from jobs.yaml"
+
+
+class Roster:
+    """All jobs of this instance. Reads are safe from any thread."""
+
+    def __init__(self, *, clock: Clock, database: Database, is_python: Callable[[str], bool]) -> None:
+        self._clock = clock
+        self._database = database
+        self._is_python = is_python
+        self._broken: Mapping[str, str] = {}
+
+    # What the conductor and the verbs ask.
+
+    @property
+    def lines(self) -> Mapping[str, Line]:
+        return self._clock.timetable.lines
+
+    def line(self, name: str) -> Line:
+        """One job. Raises NotFound with the nearest name."""
+        line = self.lines.get(name)
+        if line is None:
+            raise NotFound(unknown("job", name, self.lines))
+        return line
+
+    def job(self, name: str) -> Job | None:
+        line = self.lines.get(name)
+        return line and line.job
+
+    def paused(self, name: str, now: datetime) -> str | None:
+        line = self.lines.get(name)
+        pause = line and line.pause_at(now)
+        return pause.reason if pause else None
+
+    def broken(self, name: str) -> str | None:
+        return self._broken.get(name)
+
+    def fingerprints(self) -> dict[str, str]:
+        """Of the jobs that came from jobs.yaml."""
+        return {name: line.entry.fingerprint for name, line in self.lines.items() if line.entry.origin == "file"}
+
+    # At start.
+
+    def open(self) -> None:
+        """The timetable as the ledger remembers it."""
+        with self._database.read() as connection:
+            known = book.entries(connection)
+            pauses = book.all_pauses(connection)
+        self._clock.timetable.fill(Line(entry, pauses=pauses.get(name, ())) for name, entry in known.items())
+
+    def begin(self, daemon: str, boot: str) -> None:
+        """Fires of ``start: daemon`` and ``start: boot``, each once per daemon and once per boot."""
+        wanted = [line for line in self.lines.values() if line.entry.state == "active" and _starts(line.entry)]
+        if not wanted:
+            return
+        with self._clock.changing() as change:
+            keys = {"daemon": f"start:{daemon}", "boot": f"start:{boot}"}
+            asked = [
+                (line, keys[when.start]) for line in wanted for when in line.job.when if when.start is not None
+            ]
+            first = runs.reserve(change.connection, len(asked))
+            rows = [
+                Run(
+                    id=number, job=line.name, fire=fire, attempt=1, status=Status.QUEUED,
+                    scheduled_at=change.now, queued_at=change.now, definition=line.definition,
+                )
+                for number, (line, fire) in enumerate(asked, first)
+            ]  # fmt: skip
+            change.released += runs.insert(change.connection, rows)
+
+    # Edits of jobs.yaml.
+
+    def mark_broken(self, broken: Mapping[str, str]) -> None:
+        """Jobs whose handler cannot be used right now, with the reason."""
+        self._broken = dict(broken)
+
+    def compare(self, fingerprints: Mapping[str, str]) -> Plan:
+        """What these definitions would change."""
+        return plans.plan(self.fingerprints(), fingerprints)
+
+    def apply(self, change_plan: Plan, jobs: Mapping[str, Job]) -> None:
+        """Make the jobs of the file the jobs of the timetable."""
+        if change_plan.empty:
+            return
+        with self._clock.changing() as change:
+            for name in change_plan.removed:
+                self._retire(change, self.lines[name])
+            arriving = [jobs[name] for name in (*change_plan.added, *change_plan.changed)]
+            self._define(change, arriving)
+
+    def _retire(self, change: Change, line: Line) -> None:
+        self._settle(change, line, line.next_after(change.now))
+        change.timetable.move(line, None)
+        _withdraw(change, line)
+        book.end_terms(change.connection, [(line.name, change.now)])
+        row = _row(line.entry, state="retired", era=line.era, next_fire_at=None)
+        book.put(change.connection, [row])
+        change.after(lambda: change.timetable.drop(line.name))
+
+    def _define(self, change: Change, arriving: Sequence[Job]) -> None:
+        python = {job.name: self._python(job) for job in arriving}
+        numbers = book.define(change.connection, [(job, python[job.name]) for job in arriving], change.now)
+        eras = book.eras(change.connection, [job.name for job in arriving])
+        old = [line for job in arriving if (line := self.lines.get(job.name))]
+        for line in old:
+            self._settle(change, line, line.next_after(change.now))
+        # Written now, because the rows below replace the next fires of the lines just settled.
+        book.end_terms(change.connection, [(line.name, change.now) for line in old])
+        entries = [
+            self._entry(change, job, python[job.name], numbers[job.name], eras.get(job.name, 0)) for job in arriving
+        ]
+        change.put_after_moves([_row(entry) for entry in entries])
+        opened = [entry for entry in entries if entry.state == "active"]
+        book.begin_terms(change.connection, [_term(entry, change.now) for entry in opened])
+        for entry, job in zip(entries, arriving, strict=True):
+            known = self.lines.get(job.name)
+            pauses = known.pauses if known else book.pauses_of(change.connection, job.name)
+            line = Line(entry, job=job, pauses=pauses)
+            change.after(lambda line=line: change.timetable.put(line))  # type: ignore[misc]
+
+    def _python(self, job: Job) -> bool:
+        try:
+            return self._is_python(job.run)
+        except KeyError:
+            known = self.lines.get(job.name)
+            return known.entry.python if known else True
+
+    def _entry(self, change: Change, job: Job, python: bool, definition: int, era: int) -> Entry:
+        known = self.lines.get(job.name)
+        switch = known.entry.switch if known and known.job.spec.enabled == job.spec.enabled else None
+        enabled = job.spec.enabled if switch is None else switch
+        timed = schedule.for_job(job)
+        moment = timed.next(change.now) if timed and enabled else None
+        return Entry(
+            name=job.name, definition=definition, fingerprint=job.fingerprint(), python=python, body=job.dump(),
+            origin=job.origin, state="active" if enabled else "disabled", switch=switch, era=era,
+            next_fire_at=moment and moment.at,
+        )  # fmt: skip
+
+    # Pausing and switching.
+
+    def pause(self, name: str, until_at: datetime | None, reason: str) -> None:
+        """Its moments are skipped from now on (until then, or until it is resumed)."""
+        line = self.line(name)
+        with self._clock.changing() as change:
+            if line.pause_at(change.now):
+                raise Refused(f"{name} is paused already; 'jarvis jobs resume {name}' ends that")
+            self._settle(change, line, line.next_after(change.now))
+            book.pause(change.connection, name, change.now, until_at, reason)
+            pause = Pause(from_at=change.now, until_at=until_at, reason=reason)
+            change.after(lambda: line.pauses.append(pause))
+
+    def resume(self, name: str) -> None:
+        """Ends a pause now."""
+        line = self.line(name)
+        with self._clock.changing() as change:
+            if not line.pause_at(change.now):
+                raise Refused(f"{name} is not paused")
+            self._settle(change, line, line.next_after(change.now))
+            book.resume(change.connection, name, change.now)
+            now = change.now
+            ended = [
+                replace(pause, until_at=now) if pause.until_at is None or pause.until_at > now else pause
+                for pause in line.pauses
+            ]
+            change.after(lambda: line.pauses.__setitem__(slice(None), ended))
+
+    def switch(self, name: str, on: bool) -> None:
+        """Switch a job on or off, over what its ``enabled:`` says. Off: nothing of it is due."""
+        line = self.line(name)
+        if (line.entry.state == "active") is on:
+            raise Refused(f"{name} is {'enabled' if on else 'disabled'} already")
+        with self._clock.changing() as change:
+            next_at = line.next_after(change.now) if on else None
+            if on:
+                change.timetable.move(line, next_at)
+                book.begin_terms(change.connection, [_term(line.entry, change.now, era=line.era)])
+            else:
+                self._settle(change, line, line.next_after(change.now))
+                change.timetable.move(line, None)
+                book.end_terms(change.connection, [(name, change.now)])
+            entry = replace(line.entry, state="active" if on else "disabled", switch=on, era=line.era)
+            change.put_after_moves([_row(entry, next_fire_at=next_at)])
+            change.after(lambda: setattr(line, "entry", entry))
+
+    @staticmethod
+    def _settle(change: Change, line: Line, next_at: datetime | None) -> None:
+        if line.next_at is not None:
+            change.timetable.settle(line, change.now, next_at)
+
+
+def _withdraw(change: Change, line: Line) -> None:
+    """Fires of a job that is going: they were due, they will not run."""
+    decisions = change.timetable.decisions
+    decisions.fires = [
+        (owner, replace(fire, status=Status.MISSED, reason=GONE) if owner is line else fire)
+        for owner, fire in decisions.fires
+    ]
+
+
+def _starts(entry: Entry) -> bool:
+    body = entry.body
+    return "start" in body or any("start" in when for when in body.get("schedules", ()))
+
+
+def _term(entry: Entry, now: datetime, era: int | None = None) -> dict[str, object]:
+    return {
+        "job": entry.name,
+        "definition_id": entry.definition,
+        "era": entry.era if era is None else era,
+        "from_at": now,
+    }
+
+
+def _row(entry: Entry, **changed: object) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "definition_id": entry.definition,
+        "origin": entry.origin,
+        "state": entry.state,
+        "switch": entry.switch,
+        "era": entry.era,
+        "next_fire_at": entry.next_fire_at,
+        **changed,
+    }
+
+
+def unknown(what: str, name: str, known: Mapping[str, object]) -> str:
+    """``no job 'bakcup' (did you mean 'backup'?)``."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"no {what} {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")

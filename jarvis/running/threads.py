@@ -1,0 +1,81 @@
+"""Runs of trusted, very frequent handlers in the daemon's own threads (``in: thread``).
+
+No supervisor, no result file: a crash of the daemon leaves such a run ``lost``, a timeout can only be noted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jarvis.config import secrets
+from jarvis.core.job import Job
+from jarvis.core.run import Run
+from jarvis.handling import context, contract
+from jarvis.handling.catalogue import Catalogue
+from jarvis.handling.contract import Outcome
+from jarvis.handling.stores import LazyStores
+from jarvis.running.preparing import Place
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Called:
+    """A handler in a thread came to its end."""
+
+    run: int
+    started_at: datetime
+    ended_at: datetime
+    outcome: Outcome
+
+
+class Threads:
+    """The handler threads. ``done`` is called in the handler's thread."""
+
+    def __init__(self, *, size: int, catalogue: Catalogue, place: Place, done: Callable[[Called], None]) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=size, thread_name_prefix="jarvis-handler")
+        self._catalogue = catalogue
+        self._place = place
+        self._done = done
+        self._stores = LazyStores(place.database)
+        self._logger = logging.getLogger("jarvis.handler")
+
+    def start(self, run: Run, job: Job, memory: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        """Call the job's handler in a thread."""
+        self._pool.submit(self._run, run, job, memory, environ)
+
+    def _run(self, run: Run, job: Job, memory: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        started_at = datetime.now(UTC)
+        try:
+            values = secrets.reveal({**job.with_, **run.params}, environ)
+            ctx = self._context(run, job, memory, environ, started_at)
+            outcome = contract.call(self._catalogue.get(job.run), ctx, values)
+        except BaseException as error:  # whatever happens, the run must come to an end
+            outcome = contract.raised(error, self._place.folder)
+        self._done(Called(run=run.id, started_at=started_at, ended_at=datetime.now(UTC), outcome=outcome))
+
+    def _context(
+        self, run: Run, job: Job, memory: Mapping[str, Any], environ: Mapping[str, str], now: datetime
+    ) -> context.Context:
+        return context.Context(
+            run=context.RunView(
+                id=run.id, job=run.job, fire=run.fire, attempt=run.attempt, scheduled_at=run.scheduled_at,
+                params=run.params,
+            ),
+            now=now.astimezone(ZoneInfo(job.timezone)),
+            deadline=now + job.timeout if job.timeout else None,
+            memory=memory,
+            secrets={name: secrets.resolve(name, environ) for name in secrets.references(job.with_)},
+            stores=self._stores,
+            state=self._place.state,
+            logger=self._logger,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Take no more; what runs is left alone."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._stores.close()

@@ -1,0 +1,238 @@
+"""Which jobs are due? APScheduler's job store over the ledger: due times in memory, decisions in one list.
+
+Nothing here writes: a pass collects what it decided in ``Decisions`` and the clock commits it in one transaction.
+If that fails ``undo`` restores memory, and the fires are still due.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.job import Job as SchedulerJob
+from apscheduler.jobstores.base import BaseJobStore, JobLookupError
+
+from jarvis.core import schedule as schedules
+from jarvis.core.job import Job
+from jarvis.core.schedule import Schedule
+from jarvis.core.settle import Fire, Lateness, Pause, Span, settle
+from jarvis.store.book import Entry
+
+CHUNK = 256
+"""Due jobs settled in one transaction: small enough for an early first start, large enough to be cheap."""
+
+
+class Line:
+    """One job in the timetable. The job and its schedule are built when first needed."""
+
+    __slots__ = ("_job", "_schedule", "definition", "entry", "era", "next_at", "pauses")
+
+    def __init__(self, entry: Entry, *, job: Job | None = None, pauses: Iterable[Pause] = ()) -> None:
+        self.entry = entry
+        self.definition = entry.definition
+        self.era = entry.era
+        self.next_at = entry.next_fire_at
+        self.pauses = list(pauses)
+        self._job = job
+        self._schedule: Schedule | None = None
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def job(self) -> Job:
+        if self._job is None:
+            self._job = self.entry.job()
+        return self._job
+
+    @property
+    def schedule(self) -> Schedule | None:
+        if self._schedule is None:
+            self._schedule = schedules.for_job(self.job)
+        return self._schedule
+
+    def next_after(self, now: datetime) -> datetime | None:
+        moment = self.schedule.next(now) if self.schedule else None
+        return moment and moment.at
+
+    def pause_at(self, now: datetime) -> Pause | None:
+        """The pause in force now."""
+        for pause in self.pauses:
+            if pause.from_at <= now and (pause.until_at is None or now < pause.until_at):
+                return pause
+        return None
+
+
+@dataclass(slots=True)
+class Decisions:
+    """What one pass decided: to be written in one transaction."""
+
+    fires: list[tuple[Line, Fire]] = field(default_factory=list)
+    spans: list[tuple[Line, Span]] = field(default_factory=list)
+    moved: list[tuple[Line, datetime | None, datetime | None]] = field(default_factory=list)
+    unusable: list[tuple[Line, str]] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        return not self.moved
+
+
+class Due(SchedulerJob):  # type: ignore[misc]
+    """What APScheduler's pass handles: one due fire. Its own trigger; never pickled, never run by APScheduler.
+
+    The next fire is the first one after now: APScheduler's triggers would step through every fire that was missed.
+    """
+
+    __slots__ = ("following", "line")
+
+    def __init__(self, scheduler: Any, line: Line, following: datetime | None) -> None:
+        # Not calling SchedulerJob.__init__: its checks of functions and arguments cost more than the fire itself.
+        self._scheduler = scheduler
+        self._jobstore_alias = None
+        self.id = self.name = line.name
+        self.line = line
+        self.following = following
+        self.executor = "default"
+        self.trigger = self
+        self.coalesce = True
+        self.next_run_time = line.next_at
+
+    def get_next_fire_time(self, previous: datetime, now: datetime) -> datetime | None:
+        return self.following
+
+    def _get_run_times(self, now: datetime) -> list[datetime]:
+        return [self.next_run_time]
+
+    def _modify(self, **changes: Any) -> None:
+        self.next_run_time = changes["next_run_time"]
+
+
+class Timetable(BaseJobStore):  # type: ignore[misc]
+    """All lines by name and a heap of their next fires."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[str, Line] = {}
+        self.decisions = Decisions()
+        self.now = datetime.fromtimestamp(0, UTC)
+        self.lateness: Callable[[Line, datetime], Lateness] = lambda line, first: Lateness()
+        self._heap: list[tuple[datetime, str]] = []
+
+    # What the clock calls.
+
+    def put(self, line: Line) -> None:
+        """Add or replace a line."""
+        self.lines[line.name] = line
+        self._push(line)
+
+    def drop(self, name: str) -> None:
+        """Forget a line; its heap item goes stale and is passed over."""
+        self.lines.pop(name, None)
+
+    def fill(self, lines: Iterable[Line]) -> None:
+        """All lines at once."""
+        self.lines = {line.name: line for line in lines}
+        self._heap = [(line.next_at, line.name) for line in self.lines.values() if line.next_at is not None]
+        heapq.heapify(self._heap)
+
+    def move(self, line: Line, next_at: datetime | None) -> None:
+        """Give a line its next fire, remembering the old one for ``undo``."""
+        self.decisions.moved.append((line, line.next_at, next_at))
+        line.next_at = next_at
+        self._push(line)
+
+    def settle(self, line: Line, now: datetime, next_at: datetime | None) -> None:
+        """Decide every moment of the line up to ``now`` and move it to ``next_at``."""
+        first = line.next_at
+        if first is not None and first <= now and line.schedule is not None:
+            late = now - first
+            lateness = self.lateness(line, first) if late > timedelta(seconds=1) else Lateness()
+            for decided in settle(
+                line.job, line.schedule, first, now, next_at=next_at, pauses=line.pauses, lateness=lateness
+            ):
+                if isinstance(decided, Fire):
+                    self.decisions.fires.append((line, decided))
+                else:
+                    self.decisions.spans.append((line, decided))
+        self.move(line, next_at)
+
+    def undo(self) -> None:
+        """Memory as it was before this pass."""
+        for line, old, _new in reversed(self.decisions.moved):
+            line.next_at = old
+            self._push(line)
+        self.decisions = Decisions()
+
+    def take(self) -> Decisions:
+        """The pass' decisions, now the caller's."""
+        taken, self.decisions = self.decisions, Decisions()
+        return taken
+
+    def due(self, now: datetime) -> Iterator[Line]:
+        """Lines due by ``now``, earliest first, each once."""
+        while self._heap and self._heap[0][0] <= now:
+            at, name = heapq.heappop(self._heap)
+            line = self.lines.get(name)
+            if line is not None and line.next_at == at:
+                yield line
+
+    def _set_aside(self, line: Line, error: Exception) -> None:
+        self.decisions.unusable.append((line, f"{type(error).__name__}: {error}"))
+        self.move(line, None)
+
+    def _push(self, line: Line) -> None:
+        if line.next_at is not None:
+            heapq.heappush(self._heap, (line.next_at, line.name))
+
+    # What APScheduler calls.
+
+    def get_due_jobs(self, now: datetime) -> list[Due]:
+        self.now = now
+        found: list[Due] = []
+        for line in self.due(now):
+            try:
+                found.append(Due(self._scheduler, line, line.next_after(now)))
+            except Exception as error:  # one unreadable definition must not keep the others from firing
+                self._set_aside(line, error)
+            if len(found) == CHUNK:
+                break
+        return found
+
+    def get_next_run_time(self) -> datetime | None:
+        while self._heap:
+            at, name = self._heap[0]
+            line = self.lines.get(name)
+            if line is not None and line.next_at == at:
+                return at
+            heapq.heappop(self._heap)
+        return None
+
+    def update_job(self, job: Due) -> None:
+        try:
+            self.settle(job.line, self.now, job.next_run_time)
+        except Exception as error:
+            self._set_aside(job.line, error)
+
+    def remove_job(self, job_id: str) -> None:
+        """APScheduler removes a job without a next fire; here its moments are settled and it stays, exhausted."""
+        line = self.lines.get(job_id)
+        if line is None:
+            raise JobLookupError(job_id)
+        self.settle(line, self.now, None)
+
+    def lookup_job(self, job_id: str) -> Due | None:
+        line = self.lines.get(job_id)
+        return line and Due(self._scheduler, line, None)
+
+    def get_all_jobs(self) -> list[Due]:
+        return [Due(self._scheduler, line, None) for line in self.lines.values()]
+
+    def add_job(self, job: Any) -> None:
+        raise TypeError("jobs are added by the clock's change(), with their definition in the ledger")
+
+    def remove_all_jobs(self) -> None:
+        self.fill([])

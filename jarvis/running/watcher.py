@@ -1,0 +1,85 @@
+"""Did a file that matters change? Looks once a second, by content, and says so when the file has settled."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from jarvis.config import stamp
+
+log = logging.getLogger("jarvis.watcher")
+
+EVERY = 0.5
+
+Glance = tuple[int, int, int] | None
+
+
+class Watcher:
+    """Watches files (followed through links) and the ``*.py`` of folders.
+
+    ``files`` and ``folders`` answer what to watch now; ``changed`` is called once a change has been the same twice.
+    """
+
+    def __init__(
+        self,
+        *,
+        files: Callable[[], Iterable[Path]],
+        folders: Callable[[], Iterable[Path]],
+        changed: Callable[[], None],
+    ) -> None:
+        self._files = files
+        self._folders = folders
+        self._changed = changed
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="jarvis-watcher", daemon=True)
+        self._seen = self._look()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(1)
+
+    def _loop(self) -> None:
+        pending: dict[Path, Glance] | None = None
+        while not self._stop.wait(EVERY):
+            try:
+                pending = self._step(pending)
+            except Exception:
+                log.exception("looking for changed files failed; it is tried again")
+
+    def _step(self, pending: dict[Path, Glance] | None) -> dict[Path, Glance] | None:
+        """A glance is cheap; only a difference is looked at by content, and twice."""
+        now = self._look()
+        if now == self._seen:
+            return None
+        if now != pending:
+            return now
+        files = [path for path in self._files() if now.get(path)]
+        before = stamp.stamps(files)
+        if self._stop.wait(0.1) or not stamp.settled(before, stamp.stamps(files)):
+            return now
+        self._seen = now
+        self._changed()
+        # What is watched may have changed with the content (an include, a folder).
+        self._seen = {**self._look(), **{path: seen for path, seen in now.items()}}
+        return None
+
+    def _look(self) -> dict[Path, Glance]:
+        paths = list(self._files())
+        for folder in self._folders():
+            paths += sorted(folder.glob("*.py"))
+        return {path: _glance(path) for path in paths}
+
+
+def _glance(path: Path) -> Glance:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino)

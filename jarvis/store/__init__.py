@@ -1,0 +1,1 @@
+"""What do we remember? One database through SQLAlchemy Core."""

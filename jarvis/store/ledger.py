@@ -1,0 +1,91 @@
+"""What may a handler do with the ledger as a whole? Prune what is old, and copy it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Table, delete, select
+
+from jarvis.store import book, crashpoint
+from jarvis.store.database import Database
+from jarvis.store.tables import events, journal, runs
+
+BATCH = 500
+
+
+class Ledger:
+    """One ledger's upkeep. Runs' directories lie beside the database, in ``runs/``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._runs = database.path.parent / "runs"
+
+    def prune(self, *, before: Mapping[str, datetime]) -> Mapping[str, int]:
+        """Remove what ended before these instants; returns how many of each went.
+
+        Keys: ``runs`` (rows, their directories, and the spans, terms and pauses that explain them), ``output``
+        (only the directories), ``journal``, ``events``. Runs that have not ended are never touched.
+        """
+        gone: dict[str, int] = {}
+        if "output" in before:
+            gone["output"] = self._prune_output(before["output"])
+        if "runs" in before:
+            gone["runs"] = self._prune_runs(before["runs"])
+        if "journal" in before:
+            gone["journal"] = self._prune_table(journal, journal.c.at < before["journal"])
+        if "events" in before:
+            old = (events.c.received_at < before["events"]) & (events.c.status != "pending")
+            gone["events"] = self._prune_table(events, old)
+        return gone
+
+    def _prune_runs(self, before: datetime) -> int:
+        total = 0
+        query = select(runs.c.id).where(runs.c.ended_at < before).order_by(runs.c.id).limit(BATCH)
+        while True:
+            with self._database.read() as connection:
+                old = list(connection.execute(query).scalars())
+            if not old:
+                break
+            # Directories first: a row without its output is honest, an output without its row is litter.
+            for run in old:
+                shutil.rmtree(self._directory(run), ignore_errors=True)
+            with self._database.write() as connection:
+                connection.execute(delete(runs).where(runs.c.id.in_(old)))
+                crashpoint.here("prune.in-transaction")
+            total += len(old)
+        with self._database.write() as connection:
+            self._note_horizon(connection, before)
+        return total
+
+    @staticmethod
+    def _note_horizon(connection: Connection, before: datetime) -> None:
+        """What is older is no longer accounted for; an audit begins here."""
+        from jarvis.store import database
+
+        book.forget_terms(connection, before)
+        database.remember(connection, "horizon", before.isoformat())
+
+    def _prune_output(self, before: datetime) -> int:
+        total = 0
+        query = select(runs.c.id).where(runs.c.ended_at < before, runs.c.output_bytes > 0)
+        with self._database.read() as connection:
+            for run in connection.execute(query).scalars():
+                directory = self._directory(run)
+                if directory.is_dir():
+                    shutil.rmtree(directory, ignore_errors=True)
+                    total += 1
+        return total
+
+    def _prune_table(self, table: Table, old: object) -> int:
+        with self._database.write() as connection:
+            return connection.execute(delete(table).where(old)).rowcount  # type: ignore[arg-type]
+
+    def _directory(self, run: int) -> Path:
+        return self._runs / str(run // 1000) / str(run)
+
+    def backup(self, to: Path) -> int:
+        """An online copy; returns its bytes. Raises StoreError."""
+        return self._database.backup(to)

@@ -1,0 +1,197 @@
+"""What became of each fire? The rows of ``runs``: inserted queued, closed once, read back as core.run.Run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, text, update
+
+from jarvis.core.run import Run, Status
+from jarvis.store.tables import Instant, Json, runs
+
+_INSERT = text(
+    "INSERT INTO runs (id, job, fire, attempt, status, scheduled_at, queued_at, not_before, ended_at, reason,"
+    " definition_id, params, output_bytes, output_dropped)"
+    " VALUES (:id, :job, :fire, :attempt, :status, :scheduled_at, :queued_at, :not_before, :ended_at, :reason,"
+    " :definition_id, :params, 0, 0) ON CONFLICT DO NOTHING"
+).bindparams(
+    bindparam("scheduled_at", type_=Instant),
+    bindparam("queued_at", type_=Instant),
+    bindparam("not_before", type_=Instant),
+    bindparam("ended_at", type_=Instant),
+    bindparam("params", type_=Json),
+)
+
+_CHANGE = {
+    name: runs.c[name]
+    for name in (
+        "status", "reason", "started_at", "ended_at", "pid", "exit_code", "result", "numbers", "error",
+        "output_bytes", "output_dropped", "definition_id",
+    )
+}  # fmt: skip
+_CLOSE = (
+    update(runs)
+    .where(runs.c.id == bindparam("run"))
+    .values({name: bindparam(f"new_{name}") for name in _CHANGE})
+)
+
+
+def reserve(connection: Connection, count: int) -> int:
+    """Give out ``count`` run ids in this transaction; returns the first of them."""
+    last = connection.execute(
+        text("UPDATE counters SET value = value + :count WHERE name = 'run' RETURNING value"), {"count": count}
+    ).scalar_one()
+    return int(last) - count + 1
+
+
+def raise_counter(connection: Connection, least: int) -> None:
+    """No id up to ``least`` is given out (again)."""
+    connection.execute(
+        text("UPDATE counters SET value = :least WHERE name = 'run' AND value < :least"), {"least": least}
+    )
+
+
+def insert(connection: Connection, rows: Sequence[Run]) -> list[Run]:
+    """Insert new rows; returns those that are in the ledger now (a fire that was there already is left out)."""
+    if not rows:
+        return []
+    done = connection.execute(_INSERT, [_values(run) for run in rows])
+    if done.rowcount == len(rows):
+        return list(rows)
+    there = set(connection.execute(select(runs.c.id).where(runs.c.id.in_([run.id for run in rows]))).scalars())
+    return [run for run in rows if run.id in there]
+
+
+def _values(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "job": run.job,
+        "fire": run.fire,
+        "attempt": run.attempt,
+        "status": run.status.value,
+        "scheduled_at": run.scheduled_at,
+        "queued_at": run.queued_at,
+        "not_before": run.not_before,
+        "ended_at": run.ended_at,
+        "reason": run.reason,
+        "definition_id": run.definition,
+        "params": dict(run.params) or None,
+    }
+
+
+_START = (
+    update(runs)
+    .where(runs.c.id == bindparam("run"))
+    .values(status=bindparam("new_status"), started_at=bindparam("at"), pid=bindparam("new_pid"))
+)
+
+
+def mark_started(connection: Connection, started: Iterable[Run]) -> None:
+    """These runs are running: status, start and pid."""
+    rows = [
+        {"run": run.id, "new_status": run.status.value, "at": run.started_at, "new_pid": run.pid} for run in started
+    ]
+    if rows:
+        connection.execute(_START, rows)
+
+
+def close(connection: Connection, ended: Iterable[Run]) -> None:
+    """Write how these runs ended: everything but what they were inserted with."""
+    rows = [_changes(run) for run in ended]
+    if rows:
+        connection.execute(_CLOSE, rows)
+
+
+def _changes(run: Run) -> dict[str, Any]:
+    values: dict[str, Any] = {f"new_{name}": getattr(run, name, None) for name in _CHANGE}
+    values["new_status"] = run.status.value
+    values["new_numbers"] = dict(run.numbers) or None
+    values["new_definition_id"] = run.definition
+    values["run"] = run.id
+    return values
+
+
+def read(row: Row[Any]) -> Run:
+    """A Run from a row; an unknown status in a tampered ledger is a ValueError."""
+    found = row._mapping
+    return Run(
+        id=found["id"],
+        job=found["job"],
+        fire=found["fire"],
+        attempt=found["attempt"],
+        status=Status(found["status"]),
+        scheduled_at=found["scheduled_at"],
+        queued_at=found["queued_at"],
+        not_before=found["not_before"],
+        started_at=found["started_at"],
+        ended_at=found["ended_at"],
+        reason=found["reason"],
+        definition=found["definition_id"],
+        params=_mapping(found["params"]),
+        pid=found["pid"],
+        exit_code=found["exit_code"],
+        result=found["result"],
+        numbers=_mapping(found["numbers"]),
+        error=found["error"],
+        output_bytes=found["output_bytes"],
+        output_dropped=found["output_dropped"],
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def unfinished(connection: Connection) -> list[Run]:
+    """Queued and running rows, oldest first: what a start has to take up again."""
+    query = select(runs).where(runs.c.status.in_(["queued", "running"])).order_by(runs.c.id)
+    return [read(row) for row in connection.execute(query)]
+
+
+def get(connection: Connection, run: int) -> Run | None:
+    """One run by its id."""
+    row = connection.execute(select(runs).where(runs.c.id == run)).first()
+    return row and read(row)
+
+
+def newest(
+    connection: Connection,
+    *,
+    job: str | None = None,
+    statuses: Sequence[str] = (),
+    since: datetime | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Run]:
+    """The newest runs first. ``before``: only runs with a smaller id (the next page)."""
+    query: Select[Any] = select(runs).order_by(runs.c.id.desc()).limit(limit)
+    if job is not None:
+        query = query.where(runs.c.job == job)
+    if statuses:
+        query = query.where(runs.c.status.in_(list(statuses)))
+    if since is not None:
+        query = query.where(runs.c.scheduled_at >= since)
+    if before is not None:
+        query = query.where(runs.c.id < before)
+    return [read(row) for row in connection.execute(query)]
+
+
+def last_by_job(connection: Connection) -> dict[str, Run]:
+    """Each job's newest run that was really started or refused; one row a job."""
+    newest_ids = select(func.max(runs.c.id)).where(runs.c.status != "queued").group_by(runs.c.job)
+    rows = connection.execute(select(runs).where(runs.c.id.in_(newest_ids)))
+    return {row.job: read(row) for row in rows}
+
+
+def last_started(connection: Connection, job: str) -> datetime | None:
+    """When the job last started."""
+    query = select(func.max(runs.c.started_at)).where(runs.c.job == job)
+    return connection.execute(query).scalar()
+
+
+def tally(connection: Connection, *, since: datetime) -> dict[str, int]:
+    """How many runs ended in each status since then."""
+    query = select(runs.c.status, func.count()).where(runs.c.scheduled_at >= since).group_by(runs.c.status)
+    return {status: count for status, count in connection.execute(query)}
