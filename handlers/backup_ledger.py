@@ -48,6 +48,8 @@ def check(copy: Path) -> None:
     try:
         with closing(sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True)) as connection:
             answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                answer = "it is empty"
     except sqlite3.DatabaseError as error:
         answer = str(error)
     if answer != "ok":

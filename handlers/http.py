@@ -81,7 +81,7 @@ def run(
             request = client.build_request(method, url, headers=plain(headers), json=json, content=content)
             response = follow(client, request, redirects, set(headers))
             kept = body_of(response, end)
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, ValueError) as error:
             raise GiveUp(f"{url}: {error}") from error
         except httpx2.TimeoutException as error:
             raise Failed(f"{url}: no complete answer within {timeout.total_seconds():g} s") from error
@@ -202,7 +202,7 @@ def pinned(verify: bool, allow_private: bool, retries: int, end: float) -> httpx
 
     class Pinned(httpx2.BaseTransport):
         def __init__(self) -> None:
-            self.inner = httpx2.HTTPTransport(verify=verify, trust_env=False)
+            self.inner = httpx2.HTTPTransport(verify=verify)  # SSL_CERT_FILE may name a private authority
             left = end - time.monotonic()
             self.again = tenacity.Retrying(
                 stop=tenacity.stop_after_attempt(retries + 1) | tenacity.stop_before_delay(left),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from jarvis.errors import ConfigError, Refused
 from jarvis.handling import catalogue as catalogues
 from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.launch import Launcher, Request
-from jarvis.running import conditions, preparing, readings, recovery
+from jarvis.running import conditions, preparing, readings, recovery, restoring
 from jarvis.running.clock import Clock
 from jarvis.running.conductor import Conductor
 from jarvis.running.preparing import Place
@@ -32,7 +32,6 @@ from jarvis.running.readings import Clocks, Heartbeat
 from jarvis.running.roster import Roster
 from jarvis.running.threads import Threads
 from jarvis.running.trouble import Troubles
-from jarvis.running.watchdog import Watchdog
 from jarvis.running.watcher import Watcher
 from jarvis.store import book, journal, runs
 from jarvis.store.database import Database
@@ -59,6 +58,7 @@ class App:
         self.daemon_id = uuid.uuid4().hex[:12]
         self.config: Config | None = None
         self.config_problems: tuple[str, ...] = ()
+        self.stop_asked: Callable[[], None] = lambda: None
 
     # Opening: everything that can be said without starting anything.
 
@@ -66,7 +66,10 @@ class App:
         """The ledger, the handlers and jobs.yaml. Raises ConfigError when there is nothing to run on."""
         self.instance.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.database = Database(self.instance.ledger, busy=BUSY)
-        self.new = self.database.open()
+        now = self.clocks.read().wall_at
+        self.new, restored = restoring.open_ledger(self.database, self.instance.runs, now)
+        if restored is not None:
+            restoring.account(self.database, restored, self.instance.runs, now)
         self.catalogue = Catalogue(self._handler_folders())
         last = self._last_reading()
         self.heartbeat = Heartbeat(self.instance.heartbeat)
@@ -76,22 +79,26 @@ class App:
             heartbeat=self.heartbeat,
             troubles=self.troubles,
             release=lambda released: self.conductor.release(released),
+            gone=self._ledger_gone,
         )
         self.roster = Roster(clock=self.clock, database=self.database, is_python=self.catalogue.is_python)
         self._downtime(last)
         self.roster.open()
-        self._build_conductor()
         try:
             self.config = self._read()
         except ConfigError as error:
             if not self.roster.lines:
                 raise
             self._refuse_config(error, "jobs.yaml cannot be used; the last good set of jobs runs on")
+        self._build_conductor(self.config.slots if self.config else Slots())
+        self.watcher = Watcher(files=self._watched, folders=self._watched_folders, changed=self.look_again)
 
     def _handler_folders(self) -> list[tuple[str, Path]]:
         own = [*map(Path, self.settings.handlers), self.instance.config.parent / "handlers"]
         shipped = catalogues.shipped()
-        found = [("user", folder) for folder in own if folder.is_dir() and folder.resolve() != shipped.resolve()]
+        found = [
+            ("user", folder) for folder in own if folder.is_dir() and folder.resolve() != shipped.resolve()
+        ]
         return [*found, (catalogues.SHIPPED, shipped)]
 
     def _read(self) -> Config:
@@ -119,18 +126,17 @@ class App:
             book.add_fact(connection, "start", now.wall_at, now.wall_at, 0.0, detail)
             runs.raise_counter(connection, recovery.highest_directory(self.instance.runs))
 
-    def _build_conductor(self) -> None:
+    def _build_conductor(self, slots: Slots) -> None:
         self.place = Place(
             folder=self.instance.config.parent,
             state=self.instance.state,
             runs=self.instance.runs,
             database=self.database.url,
+            nice=self.settings.nice or None,
         )
         self.launcher = Launcher(runs=self.instance.runs, notify=lambda notice: self.conductor.notice(notice))
         self._asking = ThreadPoolExecutor(max_workers=4, thread_name_prefix="jarvis-condition")
-        slots = {"process": 32, "thread": 16}
         self.threads = Threads(
-            size=slots["thread"],
             catalogue=self.catalogue,
             place=self.place,
             done=lambda called: self.conductor.called(called),
@@ -142,7 +148,7 @@ class App:
             threads=self.threads,
             clocks=self.clocks,
             troubles=self.troubles,
-            slots=slots,
+            slots=slots.model_dump(),
             prepare=self._prepare,
             ask=self._ask,
             environ=os.environ,
@@ -156,13 +162,15 @@ class App:
         if condition is not None:
             asked = self._asking.submit(conditions.unmet, condition, self.place.folder)
             asked.add_done_callback(
-                lambda done: self.conductor.answered(run.id, str(done.exception()) if done.exception() else done.result())
+                lambda done: self.conductor.answered(
+                    run.id, str(done.exception()) if done.exception() else done.result()
+                )
             )
 
     # Starting and stopping.
 
-    def start(self) -> None:
-        """Take up what an earlier daemon left, make jobs.yaml the truth, and begin."""
+    def start(self, *, clock: bool = True) -> None:
+        """Take up what an earlier daemon left, make jobs.yaml the truth, and begin (without ``clock``: no schedule)."""
         now = self.clocks.read()
         self.started_at = now.wall_at
         self.launcher.start()
@@ -174,10 +182,10 @@ class App:
         self.conductor.start()
         if self.config is not None:
             self._apply(self.config, confirm=self.new)
-        self.roster.begin(self.daemon_id, now.boot_id)
-        self.clock.start()
-        self.watcher = Watcher(files=self._watched, folders=self._watched_folders, changed=self.look_again)
-        self.watcher.start()
+        if clock:
+            self.roster.begin(self.daemon_id, now.boot_id)
+            self.clock.start()
+            self.watcher.start()
 
     def job_of(self, run: Run) -> Job | None:
         """The job of a run: as it is now, or as it was when the run was queued."""
@@ -202,6 +210,19 @@ class App:
         self.heartbeat.close()
         self.database.close()
         return left
+
+    def _ledger_gone(self) -> None:
+        """The ledger's file went away under us: memory and the runs' directories make a new one (in the clock's pass)."""
+        now = self.clocks.read().wall_at
+        known = {name: line.next_at for name, line in self.roster.lines.items()}
+        floor = self.conductor.floor
+        active = [found.run for found in list(floor.active.values())]
+        active += [found.run for found in list(floor.waiting.values())]
+        restored = restoring.reopen(self.database, now)
+        restoring.account(self.database, restored, self.instance.runs, now, known=known, active=active)
+        self.roster.open()
+        if self.config is not None:
+            self._apply(self.config, confirm=True)
 
     # Reloading.
 
@@ -228,6 +249,7 @@ class App:
             raise Refused(refusal)
         self.roster.mark_broken(config.broken)
         self.roster.apply(changes, config.jobs)
+        self.conductor.floor.slots = config.slots.model_dump()
         self.config, self.config_problems = config, ()
         if not changes.empty:
             log.info("jobs.yaml: %s", changes)
@@ -248,6 +270,3 @@ class App:
 
     def _watched_folders(self) -> list[Path]:
         return [folder for _origin, folder in self._handler_folders()]
-
-
-__all__ = ["App", "Watchdog"]

@@ -1,8 +1,9 @@
 """Did nothing change since the configuration was last read?
 
-One file, 0600: a checksum, a header of what the reading depended on, and each job as a line of JSON. If contents,
-included folders, expanded variables, time zone, user, handlers and program are the same, the jobs need no YAML
-parser and no validation; each is built when somebody asks for it. A cache that is damaged or old is not used.
+One file, 0600: a checksum, a header of what the reading depended on, and each job as a line of JSON. If
+contents, included folders, expanded variables, time zone, user, handlers and program are the same, the jobs
+need no YAML parser and no validation; each is built when somebody asks for it. A cache that is damaged or old
+is not used.
 """
 
 from __future__ import annotations

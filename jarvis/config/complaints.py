@@ -20,7 +20,7 @@ _SLIPS: tuple[tuple[str, str, str], ...] = (
     (r"could not find expected ':'|expected ':'", "this is neither 'key: value' nor part of the value above",
      "write key: value, or quote a text that goes over several lines"),
     (r"found unexpected end of stream", "a quote or bracket opened here is never closed", "close it"),
-    (r"did not find expected ',' or|expected ',' or", "a list or mapping in brackets opened here is not closed properly",
+    (r"did not find expected ',' or|expected ',' or", "the list or mapping opened here is not closed properly",
      "put a comma between its parts and close the bracket"),
     (r"did not find expected key|expected <block end>", "this line does not fit the indentation of the block around it",
      "indent it like its neighbours, with spaces; check that quotes and brackets are closed"),
@@ -31,6 +31,7 @@ _SLIPS: tuple[tuple[str, str, str], ...] = (
     (r"found duplicate anchor", "an anchor (&name) is defined twice", "give it another name"),
     (r"block sequence entries are not allowed", "a '- ' cannot stand here", "put the list on lines of its own"),
     (r"expected (the )?node content", "a value is missing here", "write one, or take a comma or bracket away"),
+    (r"expected whitespace or line break", "a tag must be followed by a space and its value", "write !secret env:NAME"),
     (r"undefined tag handle|tag", "this tag is not allowed", "only !secret is"),
 )  # fmt: skip
 

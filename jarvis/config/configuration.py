@@ -20,10 +20,10 @@ Line = tuple[str, int]
 class Config:
     """A configuration that can be used.
 
-    ``store`` is the path of an SQLite file, or None for the one in the state folder. ``broken``: jobs whose handler
-    cannot be used right now, with the reason; they keep their schedule. ``files`` were read and are to be watched,
-    and so are ``folders``, where a new file would be read too. ``fingerprints``: name -> ``Job.fingerprint()``,
-    known without building the job. ``lines``: where each job is defined.
+    ``store`` is the path of an SQLite file, or None for the one in the state folder. ``broken``: jobs whose
+    handler cannot be used right now, with the reason; they keep their schedule. ``files`` were read and are
+    to be watched, and so are ``folders``, where a new file would be read too. ``fingerprints``: name ->
+    ``Job.fingerprint()``, known without building the job. ``lines``: where each job is defined.
     """
 
     path: Path
@@ -89,8 +89,8 @@ def _doubt(seed: Seed, environ: Mapping[str, str], now: datetime | None) -> Iter
 class Reading:
     """A configuration in parts, as the loader makes it and the cache keeps it.
 
-    ``file_settings``: the mapping under ``settings:``. ``texts``: each job as ``Job.text()``; ``python``: the names
-    whose handler is a Python function. ``doubts`` are those that depend on nothing but the files.
+    ``file_settings``: the mapping under ``settings:``. ``texts``: each job as ``Job.text()``; ``python``: the
+    names whose handler is a Python function. ``doubts`` are those that depend on nothing but the files.
     """
 
     store: str | None = None

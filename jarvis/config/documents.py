@@ -1,7 +1,7 @@
 """Which files make up the configuration, and what does each of them say?
 
-jobs.yaml, the files and folders under its ``include:`` (relative to the file that names them), and theirs. Every
-file is checked for writers other than its owner, read once, parsed, and its ``${VAR}`` expanded.
+jobs.yaml, the files and folders under its ``include:`` (relative to the file that names them), and theirs.
+Every file is checked for writers other than its owner, read once, parsed, and its ``${VAR}`` expanded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What do ``${VAR}`` and ``${VAR:-default}`` stand for?
 
-Every text is expanded except commands: those belong to the shell, which does its own. ``$${`` writes a literal ``${``.
-A variable that is unset (or empty, where a default is given) takes the default; without one it is an error.
+Every text is expanded except commands: those belong to the shell, which does its own. ``$${`` writes a
+literal ``${``. A variable that is unset (or empty, where a default is given) takes the default; without one
+it is an error.
 """
 
 from __future__ import annotations

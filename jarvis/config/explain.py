@@ -9,14 +9,11 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from difflib import get_close_matches
 from typing import Annotated, Any, NamedTuple, Union
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
-
-from jarvis.core import duration
 
 Path = tuple[str | int, ...]
 
@@ -112,14 +109,19 @@ def _place(error: ErrorDetails, data: Any) -> Path:
     """The path in the data: steps that lead nowhere in it name the union member that was tried."""
     path: list[str | int] = []
     for step in error["loc"]:
-        if isinstance(data, Mapping) and step in data:
-            data = data[step]
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+        if _leads(step, data):
             data = data[step]
         elif error["type"] != "missing" or step != error["loc"][-1]:
             continue
         path.append(step)
     return tuple(path)
+
+
+def _leads(step: str | int, data: Any) -> bool:
+    """There is something at this step."""
+    if isinstance(data, Mapping):
+        return step in data
+    return isinstance(data, list) and isinstance(step, int) and step < len(data)
 
 
 def _finding(path: Path, group: list[ErrorDetails], model: type[BaseModel]) -> Finding:
@@ -164,8 +166,7 @@ def _range(error: ErrorDetails) -> str:
     limits = error.get("ctx", {})
     for name, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):
         if name in limits:
-            limit = limits[name]
-            return f"{words} {duration.spell(limit) if isinstance(limit, timedelta) else limit}"
+            return f"{words} {limits[name]}"
     if "max_length" in limits:
         return f"at most {limits['max_length']:,} characters"
     if "min_length" in limits:
@@ -265,6 +266,4 @@ def _shown(value: Any) -> str:
         return "nothing"
     if isinstance(value, str):
         return quote(value)
-    if isinstance(value, timedelta):
-        return duration.spell(value)
     return "a list" if isinstance(value, list) else "a mapping"

@@ -1,7 +1,7 @@
 """What do these documents come to, and what is wrong in them?
 
-Walks the files in order, fills a Reading and adds an address to every finding. A finding at a place the YAML reader
-already complained about is dropped: one slip, one message.
+Walks the files in order, fills a Reading and adds an address to every finding. A finding at a place the YAML
+reader already complained about is dropped: one slip, one message.
 """
 
 from __future__ import annotations

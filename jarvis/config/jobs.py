@@ -1,7 +1,7 @@
 """Is this job right, and if not, what is wrong with it?
 
-One job at a time, without files or lines: findings are paths inside the job's own mapping. ``load`` gives them
-addresses; a job that arrives by a verb is judged by the same code (``one``).
+One job at a time, without files or lines: findings are paths inside the job's own mapping. ``load`` gives
+them addresses; a job that arrives by a verb is judged by the same code (``one``).
 """
 
 from __future__ import annotations

@@ -55,10 +55,10 @@ def read(
 ) -> Config:
     """Read a configuration.
 
-    ``local_zone``: the zone of jobs that name none (default: this machine's). ``now`` decides which moments are
-    past; without it nobody is warned of them. ``flags``: settings given on the command line. ``cache``: a file that
-    makes the next reading of the same text fast; ``mark`` must differ whenever a handler did (their fingerprint).
-    Raises ConfigError (Unsafe where others can write a file) with all problems, in file order.
+    ``local_zone``: the zone of jobs that name none (default: this machine's). ``now`` decides which moments
+    are past; without it nobody is warned of them. ``flags``: settings given on the command line. ``cache``: a
+    file that makes the next reading of the same text fast; ``mark`` must differ whenever a handler did (their
+    fingerprint). Raises ConfigError (Unsafe where others can write a file) with all problems, in file order.
     """
     name, doubt = (local_zone, None) if local_zone else zone.local(environ)
     world = _World(environ=environ, zone=name, zone_doubt=doubt, now=now, flags=flags or {})

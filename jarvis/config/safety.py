@@ -1,8 +1,8 @@
 """Could somebody else change what this file says, and so what we run?
 
-The rule of cron, and a little more: a file whose words become commands, and the folder it is in, may be written by
-its owner only. The owner's private group (same name, nobody else in it) counts as the owner. A folder with the
-sticky bit is fine; a world-writable folder further up without it is not.
+The rule of cron, and a little more: a file whose words become commands, and the folder it is in, may be
+written by its owner only. The owner's private group (same name, nobody else in it) counts as the owner. A
+folder with the sticky bit is fine; a world-writable folder further up without it is not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What does an unquoted word of YAML mean, and is that what its author meant?
 
-YAML 1.1 (most readers) and YAML 1.2 disagree about ``22:30``, ``no``, ``007`` and others. Here a plain word means
-what both agree on; where they differ it is a trap, answered with how to write it unmistakably.
+YAML 1.1 (most readers) and YAML 1.2 disagree about ``22:30``, ``no``, ``007`` and others. Here a plain word
+means what both agree on; where they differ it is a trap, answered with how to write it unmistakably.
 """
 
 from __future__ import annotations

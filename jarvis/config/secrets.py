@@ -1,7 +1,7 @@
 """What is behind ``!secret env:NAME`` or ``!secret file:PATH``, and how is it kept out of what people see?
 
-A reference travels as ``{"$secret": "env:NAME"}``; its value is read when a run is launched and is never stored or
-put into a message.
+A reference travels as ``{"$secret": "env:NAME"}``; its value is read when a run is launched and is never
+stored or put into a message.
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ def _path(name: str, environ: Mapping[str, str]) -> Path:
 class Redactor:
     """Replaces secret values by ``[secret]`` in any text.
 
-    Longer values go first, so that one secret inside another leaves nothing behind. The lines of a secret with
-    several lines are secrets too. Values shorter than four characters are left alone: hiding every "1" would hide
-    everything.
+    Longer values go first, so that one secret inside another leaves nothing behind. The lines of a secret
+    with several lines are secrets too. Values shorter than four characters are left alone: hiding every "1"
+    would hide everything.
     """
 
     def __init__(self, values: Iterable[str]) -> None:

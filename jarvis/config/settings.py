@@ -64,8 +64,8 @@ def resolve(
 ) -> tuple[Settings, list[Problem]]:
     """The settings in force, and what is wrong with the environment and the flags.
 
-    ``file``: the mapping under ``settings:``, already found right, its paths absolute. ``flags``: by setting's name;
-    None means not given; texts are read as in the environment.
+    ``file``: the mapping under ``settings:``, already found right, its paths absolute. ``flags``: by
+    setting's name; None means not given; texts are read as in the environment.
     """
     problems: list[Problem] = []
     values = dict(file)

@@ -1,6 +1,7 @@
 """Is this file still being written?
 
-Two equal stamps, a moment apart, say that it is not: nobody replaced it, appended to it or rewrote it in between.
+Two equal stamps, a moment apart, say that it is not: nobody replaced it, appended to it or rewrote it in
+between.
 """
 
 from __future__ import annotations

@@ -45,16 +45,20 @@ class Fact:
 def between(before: Reading, after: Reading, expected: timedelta) -> list[Fact]:
     """What happened between two passes of one process that meant to wait ``expected`` at most."""
     facts = []
-    span = {"from_at": before.wall_at, "until_at": after.wall_at}
+    span = (before.wall_at, after.wall_at)
     awake = after.awake - before.awake
     slept = (after.since_boot - before.since_boot) - awake
     if slept > ASLEEP:
-        facts.append(Fact(kind="sleep", amount=slept, **span))
+        facts.append(_fact("sleep", span, slept))
     if awake - expected > STALLED:
-        facts.append(Fact(kind="stall", amount=awake - expected, **span))
+        facts.append(_fact("stall", span, awake - expected))
     if step := _step(before, after):
         facts.append(step)
     return facts
+
+
+def _fact(kind: str, span: tuple[datetime, datetime], amount: timedelta) -> Fact:
+    return Fact(kind=kind, from_at=span[0], until_at=span[1], amount=amount)
 
 
 def downtime(before: Reading, after: Reading) -> list[Fact]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 
 from jarvis.core.duration import Duration
 from jarvis.core.job import NAME, JobSpec, Model
@@ -21,11 +21,17 @@ MAIN_ONLY = ("version", "slots", "store", "settings")
 """Keys of the main file that an included file may not have."""
 
 
+def _a_second(length: timedelta) -> timedelta:
+    if length < timedelta(seconds=1):
+        raise ValueError("at least one second (1s)")
+    return length
+
+
 class Slots(Model):
     """How many runs may be at work at once, by where they run."""
 
-    process: Annotated[StrictInt, Field(ge=1, le=10_000)] = 16
-    thread: Annotated[StrictInt, Field(ge=1, le=1_000)] = 8
+    process: Annotated[StrictInt, Field(ge=1, le=10_000)] = 32
+    thread: Annotated[StrictInt, Field(ge=1, le=1_000)] = 64
 
 
 class Settings(Model):
@@ -33,7 +39,7 @@ class Settings(Model):
 
     state: Annotated[StrictStr, Field(min_length=1)] | None = None
     handlers: list[StrictStr] = Field(default_factory=list)
-    heartbeat: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(seconds=60)
+    heartbeat: Annotated[Duration, AfterValidator(_a_second)] = timedelta(seconds=60)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: StrictBool = False
     auto_start: StrictBool = False

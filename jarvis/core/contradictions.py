@@ -81,7 +81,7 @@ def _place(spec: JobSpec, body: Mapping[str, Any], python: bool) -> Iterator[Cla
                 yield (
                     ("output", name),
                     f"output.{name} needs a process, but this job runs in: thread",
-                    "keep one",
+                    "keep one of them",
                 )
         return
     if python:

@@ -1,7 +1,7 @@
 """Which moment is "2026-12-24 18:00"?
 
-A moment may carry an offset (``Z``, ``+01:00``); without one it is local time and stays naive here: whoever knows
-the job's time zone applies it.
+A moment may carry an offset (``Z``, ``+01:00``); without one it is local time and stays naive here: whoever
+knows the job's time zone applies it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ EXAMPLE = "2026-12-24 18:00"
 def parse(text: str) -> datetime:
     """Read ``2026-12-24 18:00``, ``2026-12-24T18:00:30Z``, ``2026-12-24 18:00 +01:00``.
 
-    Raises ValueError with what to write instead. A date alone is refused: whether its first or its last instant
-    is meant cannot be told.
+    Raises ValueError with what to write instead. A date alone is refused: whether its first or its last
+    instant is meant cannot be told.
     """
     if _DATE.fullmatch(text):
         raise ValueError(f"{text!r} has no time of day; write for example '{text} 00:00'")

@@ -58,7 +58,8 @@ class Catalogue:
 
     def __init__(self, folders: Sequence[tuple[str, Path]], *, entry_points: bool = True) -> None:
         self._folders = tuple(folders)
-        self._entry_points = entry_points
+        # Packages are installed into a process that has ended, so these are looked for once.
+        self._published = tuple(published()) if entry_points else ()
         self._lock = threading.Lock()
         self._seen: dict[Path, _Seen] = {}
         self._shared: dict[Path, dict[Path, Stamp]] = {}
@@ -129,8 +130,7 @@ class Catalogue:
             for path in sorted(folder.glob("*.py")):
                 if _is_handler(path):
                     yield Place(name=path.stem, origin=origin, path=path)
-        if self._entry_points:
-            yield from published()
+        yield from self._published
 
     def _forget_shared(self) -> None:
         """When a file that handlers share (``_name.py``) changed, all of its folder are loaded anew."""
@@ -187,15 +187,15 @@ def shipped() -> Path:
 
 
 def published() -> Iterable[Place]:
-    """The handlers of installed packages. One whose package cannot be found has no file and is left out."""
+    """The handlers of installed packages. One whose module is not there is a file that cannot be read."""
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name):
         try:
             spec = importlib.util.find_spec(point.module)
         except Exception:
             spec = None
-        if spec is not None and spec.origin:
-            owner = point.dist.name if point.dist else point.module
-            yield Place(name=point.name, origin=owner, path=Path(spec.origin))
+        owner = point.dist.name if point.dist else point.module
+        file = spec.origin if spec is not None and spec.origin else point.module
+        yield Place(name=point.name, origin=owner, path=Path(file))
 
 
 def _is_handler(path: Path) -> bool:

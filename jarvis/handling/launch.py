@@ -18,7 +18,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from jarvis.handling import burial, rundir
 from jarvis.handling.lean import processes
 from jarvis.handling.link import Link
 from jarvis.handling.request import Notice, Request, StepRequest, Stream
+from jarvis.handling.roll import ADOPTED, Roll
 from jarvis.handling.rundir import Alive, Claim, Dead, Finding, Finished, NeverStarted, Result
 
 __all__ = [
@@ -57,17 +57,6 @@ RESTART_AFTER = (0.0, 0.5, 2.0, 10.0)
 log = logging.getLogger(__name__)
 
 
-@dataclass(kw_only=True, slots=True)
-class _Open:
-    """A run whose end is still to be told. ``request`` is kept until its supervisor is known to have it."""
-
-    request: Request | None
-    generation: int
-    tries: int = 0
-    pidfd: int | None = None
-    polled: bool = False
-
-
 class Launcher:
     """All supervised runs of one daemon. Its methods may be called from any thread."""
 
@@ -76,8 +65,7 @@ class Launcher:
         self._runs = runs.absolute()
         self._notify = notify
         self._python = python
-        self._open: dict[int, _Open] = {}
-        self._table = threading.RLock()
+        self._roll = Roll()
         self._sending = threading.Lock()
         self._link: Link | None = None
         self._generation = 0
@@ -112,7 +100,7 @@ class Launcher:
                     if number == 0:
                         raise
                     # part of the batch has started: the rest is ours to deliver, once there is a spawner again
-                    self._keep([one for later in frames[number:] for one in later], generation=-1)
+                    self._roll.enter([one for later in frames[number:] for one in later], ADOPTED)
                     self._restart_at = time.monotonic()
                     self._wake()
                     return
@@ -142,8 +130,7 @@ class Launcher:
 
     def watch(self, run: int) -> None:
         """Tell the end of a run that an earlier daemon started."""
-        with self._table:
-            self._open.setdefault(run, _Open(request=None, generation=-1))
+        self._roll.adopt(run)
         self._wake()
 
     def close(self) -> None:
@@ -156,10 +143,7 @@ class Launcher:
             if self._link:
                 self._link.close()
                 self._link = None
-        with self._table:
-            for entry in self._open.values():
-                _unwatch(entry)
-            self._open.clear()
+        self._roll.clear()
         self._close_pipes()
 
     def _send(self, requests: Sequence[Request]) -> None:
@@ -172,24 +156,16 @@ class Launcher:
             except LaunchError:
                 break
             assert self._link is not None
-            self._keep(requests, self._generation)
+            self._roll.enter(requests, self._generation)
             if self._link.send(frames):
                 return
             self._unlink()
-        with self._table:
-            for request in requests:
-                self._open.pop(request.run, None)
+        for request in requests:
+            self._roll.strike(request.run)
         raise LaunchError(
             f"{len(requests)} run(s) could not be handed to the spawner and were not started: it is gone and"
             " cannot be started again; see the daemon's log for why"
         )
-
-    def _keep(self, requests: Sequence[Request], generation: int) -> None:
-        with self._table:
-            for request in requests:
-                entry = self._open.setdefault(request.run, _Open(request=request, generation=generation))
-                entry.generation = generation
-                entry.tries += 1
 
     def _relink(self) -> None:
         self._link = Link(runs=self._runs, notices=self._writer, python=self._python)
@@ -228,7 +204,7 @@ class Launcher:
                         self._hear(line)
                 self._mend(ready)
                 self._settle()
-                self._look_at_watched(ready)
+                self._look_at_followed(ready)
             except Exception:
                 log.exception("the notice thread met an error and goes on")
                 time.sleep(0.05)
@@ -240,12 +216,10 @@ class Launcher:
         link = self._link
         if link and link.socket.fileno() >= 0:
             poll.register(link.socket.fileno(), select.POLLIN)
-        with self._table:
-            watched = [entry for entry in self._open.values() if entry.pidfd is not None or entry.polled]
-        for entry in watched:
-            if entry.pidfd is not None:
-                poll.register(entry.pidfd, select.POLLIN)
-        waits = [LOOK_EVERY] if any(entry.polled for entry in watched) else []
+        fds, looked_at = self._roll.followed()
+        for fd in fds:
+            poll.register(fd, select.POLLIN)
+        waits = [LOOK_EVERY] if looked_at else []
         if self._restart_at is not None:
             waits.append(max(0.0, self._restart_at - time.monotonic()))
         return {fd for fd, _ in poll.poll(min(waits) * 1000 + 1 if waits else None)}
@@ -254,16 +228,12 @@ class Launcher:
         kind, run, pid, at, reason = json.loads(line)
         moment = datetime.fromtimestamp(at, UTC)
         if kind == "started":
-            with self._table:
-                entry = self._open.get(run)
-                if entry:
-                    entry.request = None
-            if entry:
+            if self._roll.started(run):
                 self._say(Notice(kind="started", run=run, pid=pid, at=moment))
         elif kind == "taken":
             self._attend(run)
         elif kind == "left":
-            self._conclude(run, reason)
+            self._conclude(run)
         else:
             self._final(Notice(kind=kind, run=run, at=moment, reason=reason))
 
@@ -290,80 +260,49 @@ class Launcher:
 
     def _settle(self) -> None:
         """What became of the runs whose spawner died, and of those of an earlier daemon?"""
-        with self._table:
-            orphans = [run for run, entry in self._open.items() if entry.generation < self._generation]
-        again: list[Request] = []
-        for run in orphans:
-            with self._table:
-                entry = self._open.get(run)
-                if entry is None:
-                    continue
-                entry.generation = self._generation
-            finding = self.find(run)
-            if not isinstance(finding, NeverStarted):
-                self._attend(run)
-            elif entry.request and entry.tries < TRIES:
-                again.append(entry.request)
-            elif entry.request is None or rundir.burn(self._runs, run):
-                self._final(
-                    Notice(kind="gone", run=run, at=_now(), reason="its supervisor was never started")
-                )
-            else:
-                self._attend(run)
-        if again:
-            self._launch_again(again)
+        for run in self._roll.orphans(self._generation):
+            self._attend(run)
 
-    def _launch_again(self, requests: Sequence[Request]) -> None:
-        log.warning(
-            "%d run(s) whose supervisor died before it started them are handed over again", len(requests)
-        )
-        try:
-            self.launch(requests)
-        except LaunchError:
-            self._keep(requests, generation=-1)
-            self._restart_at = time.monotonic() + RESTART_AFTER[1]
+    def _look_at_followed(self, ready: set[int]) -> None:
+        fds, looked_at = self._roll.followed()
+        for run in [*(run for fd, run in fds.items() if fd in ready), *looked_at]:
+            if not isinstance(self.find(run), Alive):
+                self._conclude(run)
 
     def _attend(self, run: int) -> None:
-        """Follow a supervisor that this launcher's spawner will not report on."""
+        """Follow a supervisor that this launcher's spawner will not report on; or say what became of it."""
         finding = self.find(run)
-        if not isinstance(finding, Alive):
-            self._conclude(run, None)
-            return
-        with self._table:
-            entry = self._open.get(run)
-            if entry is None or entry.pidfd is not None:
-                return
-            entry.request = None
-            entry.pidfd = _pidfd(finding.claim)
-            entry.polled = entry.pidfd is None
+        if isinstance(finding, Alive):
+            self._roll.follow(run, finding.claim)
+        else:
+            self._conclude(run)
 
-    def _look_at_watched(self, ready: set[int]) -> None:
-        with self._table:
-            due = [run for run, one in self._open.items() if one.polled or one.pidfd in ready]
-        for run in due:
-            if not isinstance(self.find(run), Alive):
-                self._conclude(run, None)
-
-    def _conclude(self, run: int, reason: str | None) -> None:
-        """Its supervisor is gone: what is there to tell?"""
+    def _conclude(self, run: int) -> None:
+        """No supervisor is looking after the run: what is there to tell, or to do again?"""
         finding = self.find(run)
-        with self._table:
-            entry = self._open.get(run)
-            again = entry.request if entry and entry.tries < TRIES else None
         if isinstance(finding, Finished):
             self._final(Notice(kind="ended", run=run, at=finding.result.ended_at))
-        elif isinstance(finding, NeverStarted) and again and not reason:
-            self._launch_again([again])
-        elif isinstance(finding, NeverStarted) and not rundir.burn(self._runs, run):
-            self._attend(run)
+        elif isinstance(finding, Alive):
+            self._roll.follow(run, finding.claim)
+        elif isinstance(finding, Dead):
+            self._final(Notice(kind="gone", run=run, at=_now(), reason="its supervisor died"))
+        elif request := self._roll.again(run, TRIES):
+            self._launch_again(request)
+        elif rundir.burn(self._runs, run):
+            self._final(Notice(kind="gone", run=run, at=_now(), reason="no supervisor ever started it"))
         else:
-            self._final(Notice(kind="gone", run=run, at=_now(), reason=reason))
+            self._attend(run)
+
+    def _launch_again(self, request: Request) -> None:
+        log.warning("run %d is handed over again: whoever had it died before starting it", request.run)
+        try:
+            self.launch([request])
+        except LaunchError:
+            self._roll.enter([request], ADOPTED)
+            self._restart_at = time.monotonic() + RESTART_AFTER[1]
 
     def _final(self, notice: Notice) -> None:
-        with self._table:
-            entry = self._open.pop(notice.run, None)
-        if entry:
-            _unwatch(entry)
+        if self._roll.strike(notice.run):
             self._say(notice)
 
     def _say(self, notice: Notice) -> None:
@@ -371,26 +310,6 @@ class Launcher:
             self._notify(notice)
         except Exception:
             log.exception("a notice about run %d could not be passed on", notice.run)
-
-
-def _pidfd(claim: Claim) -> int | None:
-    """A descriptor that becomes readable when the supervisor ends; None where there are none."""
-    if not hasattr(os, "pidfd_open"):
-        return None
-    try:
-        fd = os.pidfd_open(claim.pid)
-    except OSError:
-        return None
-    if processes.alive(claim.pid, claim.started):
-        return fd
-    os.close(fd)
-    return None
-
-
-def _unwatch(entry: _Open) -> None:
-    if entry.pidfd is not None:
-        os.close(entry.pidfd)
-        entry.pidfd = None
 
 
 def _now() -> datetime:

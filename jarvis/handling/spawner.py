@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from jarvis.handling import supervisor
-    from jarvis.handling.lean import frames, processes
+    from jarvis.handling.lean import frames, memory, processes
 else:
     # what lies beside this file must never stand in for a module of the standard library
     sys.path.append(sys.path.pop(0))
     import supervisor
-    from lean import frames, processes
+    from lean import frames, memory, processes
 
 POOL = 32
 """Supervisors that can be given another run; any others there are end with their first."""
@@ -63,7 +63,7 @@ class Spawner:
             boot=processes.boot(),
             notices=notices,
             null=os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC),
-            memory=supervisor.memory_counter(),
+            memory=memory.counter(),
         )
         self.received = frames.Buffer()
         self.waiting: deque[tuple[int, bytes]] = deque()

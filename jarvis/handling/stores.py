@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,31 +21,41 @@ class LazyStores:
 
     def __init__(self, url: str | None) -> None:
         self._url = url
+        self._lock = threading.Lock()
+        self._opened: Database | None = None
 
-    @cached_property
     def _database(self) -> Database:
         from jarvis.store import database
 
-        opened = database.Database(ledger_path(self._url))
-        opened.open(create=False)
-        return opened
+        with self._lock:  # handlers in threads share one of these
+            if self._opened is None:
+                found = database.Database(ledger_path(self._url))
+                try:
+                    found.open(create=False)
+                except BaseException:
+                    found.close()
+                    raise
+                self._opened = found
+            return self._opened
 
-    @cached_property
+    @property
     def events(self) -> Events:
         from jarvis.store import events
 
-        return events.Events(self._database)
+        return events.Events(self._database())
 
-    @cached_property
+    @property
     def ledger(self) -> Ledger:
         from jarvis.store import ledger
 
-        return ledger.Ledger(self._database)
+        return ledger.Ledger(self._database())
 
     def close(self) -> None:
         """Give the connections back, if any were made."""
-        if "_database" in vars(self):
-            self._database.close()
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
 
 
 def ledger_path(url: str | None) -> Path:

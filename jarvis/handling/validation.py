@@ -21,8 +21,9 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import ErrorDetails, to_jsonable_python
 
 from jarvis.core import duration
-from jarvis.handling.contract import Broken, Secret
+from jarvis.handling.contract import Broken
 from jarvis.handling.form import Parameter
+from jarvis.handling.secret import Secret
 
 Address = tuple[str | int, ...]
 Finding = tuple[Address, str, str | None]

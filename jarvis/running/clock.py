@@ -95,7 +95,8 @@ class Change:
 
 
 class Clock:
-    """The scheduler. ``release`` is given the runs whose rows are committed."""
+    """The scheduler. ``release`` is given the runs whose rows are committed; ``gone`` is called when the ledger's file
+    is no longer the one that was opened."""
 
     def __init__(
         self,
@@ -105,6 +106,7 @@ class Clock:
         heartbeat: Heartbeat,
         troubles: Troubles,
         release: Callable[[Sequence[Run]], None],
+        gone: Callable[[], None],
     ) -> None:
         self.timetable = Timetable()
         self.timetable.lateness = self._lateness
@@ -114,6 +116,7 @@ class Clock:
         self._heartbeat = heartbeat
         self._troubles = troubles
         self._release = release
+        self._gone = gone
         self._scheduler = _Scheduler(self.timetable, self._pass)
         self._last: Reading | None = None
         self._waited = LONGEST_WAIT
@@ -180,6 +183,8 @@ class Clock:
         return self._waited.total_seconds()
 
     def _commit(self, process: Callable[[], Any]) -> list[Run]:
+        if self._database.replaced():
+            self._gone()
         reading = self._clocks.read()
         self._compare(reading)
         process()
@@ -226,7 +231,9 @@ class Clock:
         if now - trouble.since_at > ALARM and not self._alarmed:
             self._alarmed = True
             log.critical("nothing has been recorded for %s; due jobs wait: %s", now - trouble.since_at, why)
-        degraded = Fact(kind="degraded", from_at=trouble.since_at, until_at=now, amount=now - trouble.since_at)
+        degraded = Fact(
+            kind="degraded", from_at=trouble.since_at, until_at=now, amount=now - trouble.since_at
+        )
         self._facts = [*(fact for fact in self._facts if fact.from_at != trouble.since_at), degraded]
 
     def _next_wait(self) -> timedelta:

@@ -73,7 +73,11 @@ def write(
 
 def _retry(judged: Verdict, number: int, now: datetime) -> Run:
     ended = judged.run
-    why = "rerun: the attempt before was lost" if judged.rerun else f"retry after: {ended.reason or ended.status}"
+    why = (
+        "rerun: the attempt before was lost"
+        if judged.rerun
+        else f"retry after: {ended.reason or ended.status}"
+    )
     return Run(
         id=number,
         job=ended.job,
@@ -95,7 +99,14 @@ def say(verdicts: Sequence[Verdict]) -> None:
         run = judged.run
         level = logging.WARNING if run.status.bad else logging.INFO
         if log.isEnabledFor(level):
-            log.log(level, "run %d %s %s%s", run.id, run.job, run.status.value, f": {run.reason}" if run.reason else "")
+            log.log(
+                level,
+                "run %d %s %s%s",
+                run.id,
+                run.job,
+                run.status.value,
+                f": {run.reason}" if run.reason else "",
+            )
         for note in judged.notes:
             log.warning("alert %s %s", note.severity, note.title)
 
@@ -119,4 +130,3 @@ class Memories:
 
     def learned(self, verdicts: Iterable[Verdict]) -> None:
         self._jobs |= {judged.run.job for judged in verdicts if judged.memory}
-

@@ -30,7 +30,9 @@ def _answers(condition: Condition, cwd: Path) -> Iterator[str | None]:
     if condition.on_ac is not None:
         yield _on_ac(condition.on_ac)
     if condition.path_exists is not None:
-        yield None if _path(condition.path_exists, cwd).exists() else f"{condition.path_exists} does not exist"
+        yield (
+            None if _path(condition.path_exists, cwd).exists() else f"{condition.path_exists} does not exist"
+        )
     if condition.glob is not None:
         pattern = str(_path(condition.glob, cwd))
         yield None if next(glob.iglob(pattern, recursive=True), None) else f"nothing matches {condition.glob}"
@@ -40,7 +42,11 @@ def _answers(condition: Condition, cwd: Path) -> Iterator[str | None]:
         found = shutil.which(os.path.expanduser(condition.executable))
         yield None if found else f"{condition.executable} is not an executable file"
     if condition.network is not None:
-        yield None if _routed() is condition.network else f"the network is {'down' if condition.network else 'up'}"
+        yield (
+            None
+            if _routed() is condition.network
+            else f"the network is {'down' if condition.network else 'up'}"
+        )
     if condition.idle is not None:
         busy = os.getloadavg()[0] / (os.cpu_count() or 1)
         yield None if (busy < IDLE_LOAD) is condition.idle else f"load per core is {busy:.2f}"

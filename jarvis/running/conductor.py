@@ -11,84 +11,29 @@ import queue
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from jarvis.core import admission
-from jarvis.core.admission import Refuse, Start, Wait
+from jarvis.core.admission import Refuse
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
-from jarvis.errors import JarvisError, LaunchError, NotFound, Refused, StoreError
+from jarvis.errors import JarvisError, LaunchError, Refused, StoreError
 from jarvis.handling.launch import Launcher, Notice, Request
-from jarvis.running import closing, judging
-from jarvis.running.floor import Active, Floor
-from jarvis.running.judging import Verdict
+from jarvis.running import closing
+from jarvis.running.deciding import Decider, Jobs
+from jarvis.running.floor import Floor
 from jarvis.running.readings import Clocks
 from jarvis.running.threads import Called, Threads
 from jarvis.running.trouble import Troubles
+from jarvis.running.work import Answered, Cancel, Released, Work
 from jarvis.store import crashpoint, runs
 from jarvis.store.database import Database
-from jarvis.store.journal import Note
 
 log = logging.getLogger("jarvis.conductor")
 
 BATCH = 512
 LONGEST_WAIT = 1.0
-QUEUE_ALARM = timedelta(minutes=5)
-"""A run that waits this long for a free slot is an alert."""
-
-
-class Jobs(Protocol):
-    """What the conductor asks about jobs."""
-
-    def job(self, name: str) -> Job | None: ...
-
-    def paused(self, name: str, now: datetime) -> str | None: ...
-
-    def broken(self, name: str) -> str | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """These rows are committed as queued."""
-
-    runs: Sequence[Run]
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A run's condition was asked: None when it holds."""
-
-    run: int
-    unmet: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Somebody wants this run to end."""
-
-    run: int
-    why: str
-    answer: queue.SimpleQueue[str | JarvisError]
-
-
-@dataclass(slots=True)
-class Work:
-    """What one round decided: rows to write first, then things to do."""
-
-    started: dict[int, Run] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
-    threads: list[tuple[Run, Job]] = field(default_factory=list)
-    questions: list[tuple[Run, Job]] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    stops: list[tuple[int, str]] = field(default_factory=list)
-    said: list[Callable[[], None]] = field(default_factory=list)
-
-    @property
-    def writes(self) -> bool:
-        return bool(self.started or self.verdicts or self.notes)
 
 
 class Conductor:
@@ -111,15 +56,19 @@ class Conductor:
         self.floor = Floor(dict(slots))
         self.rounds = 0
         self._database = database
-        self._jobs = jobs
         self._launcher = launcher
         self._threads = threads
         self._clocks = clocks
         self._troubles = troubles
-        self._prepare = prepare
         self._ask = ask
         self._environ = environ
         self._memory = closing.Memories(database)
+        self._decider = Decider(
+            floor=self.floor,
+            jobs=jobs,
+            launcher=launcher,
+            prepare=lambda run, job, now: prepare(run, job, self._memory.recall(job.name), now),
+        )
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="jarvis-conductor", daemon=True)
@@ -199,7 +148,9 @@ class Conductor:
             try:
                 self._round(messages)
             except Exception:
-                log.exception("a round of the conductor failed; the runs it concerned are taken up at the next start")
+                log.exception(
+                    "a round of the conductor failed; the runs it concerned are taken up at the next start"
+                )
             self.rounds += 1
 
     def _messages(self) -> list[Any]:
@@ -220,157 +171,21 @@ class Conductor:
         work = Work()
         for message in messages:
             try:
-                self._hear(message, work, now)
+                self._decider.hear(message, work, now)
             except Exception as error:  # one message must not stop the others
                 log.exception("a message could not be dealt with: %.200r", message)
-                self._give_up(message, error, work, now)
+                self._decider.give_up(message, error, work, now)
         for run in self.floor.ready(now):
             try:
-                self.take(run, work, now)
+                self._decider.take(run, work, now)
             except Exception as error:
                 log.exception("run %d of %s could not be started", run.id, run.job)
                 why = f"could not be started: {type(error).__name__}: {error}"
-                self._close(run, Refuse(status=Status.FAILED, why=why), work, now)
-        self._watch_the_time(work, now)
+                self._decider.close(run, Refuse(status=Status.FAILED, why=why), work, now)
+        self._decider.watch_the_time(work, now)
         if work.writes and not self._write(work, now):
             return
         self._act(work)
-
-    def _watch_the_time(self, work: Work, now: datetime) -> None:
-        """Threads over their timeout, and runs that wait too long for a slot."""
-        for active in self.floor.overdue(now):
-            active.given_up = True
-            why = "over its timeout; its thread cannot be ended and keeps its slot until it returns"
-            ended = replace(active.run, status=Status.TIMED_OUT, reason=why, ended_at=now)
-            work.verdicts.append(judging.verdict(ended, active.job, None, now))
-        for held in self.floor.stuck(now, QUEUE_ALARM):
-            held.told = True
-            work.notes.append(judging.stuck(held.run, held.why, now - held.since_at, now))
-
-    def _hear(self, message: Any, work: Work, now: datetime) -> None:
-        match message:
-            case Released(runs=released):
-                for run in released:
-                    self._arrive(run, work, now)
-            case Notice(kind="started"):
-                self._started(message, work)
-            case Notice():
-                self._gone(message.run, work, now)
-            case Called():
-                self._called(message, work)
-            case Answered(run=number, unmet=unmet):
-                if held := self.floor.waiting.get(number):
-                    held.conditions.append(unmet)
-                    self.floor.wake(number)
-            case Cancel():
-                self._cancel(message, work, now)
-
-    def _arrive(self, run: Run, work: Work, now: datetime) -> None:
-        job = self._jobs.job(run.job)
-        if job is None:
-            return self._close(run, Refuse(status=Status.SKIPPED, why="the job was removed from jobs.yaml"), work, now)
-        if run.scheduled and run.attempt == 1:
-            for held in self.floor.superseded_by(run, job):
-                why = f"not started before the next fire: {held.why}"
-                self._close(held.run, Refuse(status=Status.MISSED, why=why), work, now)
-        self.floor.arrive(run, job.spec.priority, now)
-
-    def take(self, run: Run, work: Work, now: datetime) -> None:
-        """The life of a queued run, top to bottom: admit it, prepare it, start it."""
-        job = self._jobs.job(run.job)
-        if job is None:
-            return self._close(run, Refuse(status=Status.SKIPPED, why="the job was removed from jobs.yaml"), work, now)
-        situation = self.floor.situation(
-            run, job, now, paused=self._jobs.paused(run.job, now), broken=self._jobs.broken(run.job)
-        )
-        match admission.admit(run, job, situation):
-            case Refuse() as refusal:
-                self._close(run, refusal, work, now)
-            case Wait() as wait:
-                self._wait(run, job, wait, work)
-            case Start() if job.thread:
-                # No claim on disk will say that it began, so the row has to: before it begins.
-                begun = replace(run, status=Status.RUNNING, started_at=now)
-                self.floor.start(begun, job, now)
-                work.started[run.id] = begun
-                work.threads.append((begun, job))
-            case Start():
-                self._launch(run, job, work, now)
-
-    def _launch(self, run: Run, job: Job, work: Work, now: datetime) -> None:
-        try:
-            request = self._prepare(run, job, self._memory.recall(job.name), now)
-        except JarvisError as error:
-            return self._close(run, Refuse(status=Status.FAILED, why=str(error)), work, now)
-        self.floor.start(run, job, now)
-        work.requests.append(request)
-
-    def _wait(self, run: Run, job: Job, wait: Wait, work: Work) -> None:
-        self.floor.park(run, job, wait)
-        if wait.on is admission.Blocker.CONDITION:
-            work.questions.append((run, job))
-        for number in wait.replace:
-            active = self.floor.active[number]
-            if not active.stopping and not active.thread:
-                active.stopping = f"replaced by run {run.id}"
-                work.stops.append((number, active.stopping))
-
-    def _close(self, run: Run, refusal: Refuse, work: Work, now: datetime) -> None:
-        self.floor.leave(run.id)
-        ended = self.floor.refused(run, refusal, now)
-        job = self._jobs.job(run.job)
-        work.verdicts.append(judging.refused(ended, job, now))
-
-    def _started(self, notice: Notice, work: Work) -> None:
-        if active := self.floor.active.get(notice.run):
-            active.run = replace(active.run, status=Status.RUNNING, pid=notice.pid, started_at=notice.at)
-            work.started[notice.run] = active.run
-
-    def _gone(self, number: int, work: Work, now: datetime) -> None:
-        active = self.floor.active.get(number)
-        if active is None:
-            return
-        verdict = closing.verdict(active.run, active.job, self._launcher, now)
-        if verdict is None:  # its supervisor lost the race for the claim: the winner's end will be told
-            return
-        self._finish(active, verdict, work)
-
-    def _give_up(self, message: Any, error: Exception, work: Work, now: datetime) -> None:
-        """An end that cannot be understood is still an end: recorded, and the run's slot is free again."""
-        number = message.run if isinstance(message, Notice | Called) else None
-        if number is not None and (active := self.floor.active.get(number)) and getattr(message, "kind", "") != "started":
-            why = f"its end could not be read: {type(error).__name__}: {error}"
-            self._finish(active, judging.lost(active.run, active.job, why, now), work)
-
-    def _called(self, called: Called, work: Work) -> None:
-        active = self.floor.active.get(called.run)
-        if active is None:
-            return
-        run = replace(active.run, started_at=called.started_at)
-        if active.given_up:
-            self.floor.end(called.run)
-            return
-        self._finish(active, judging.threaded(run, active.job, called.outcome, called.ended_at), work)
-
-    def _finish(self, active: Active, verdict: Verdict, work: Work) -> None:
-        self.floor.end(active.run.id)
-        work.started.pop(active.run.id, None)
-        work.verdicts.append(verdict)
-
-    def _cancel(self, asked: Cancel, work: Work, now: datetime) -> None:
-        if held := self.floor.waiting.get(asked.run):
-            self._close(held.run, Refuse(status=Status.CANCELLED, why=asked.why), work, now)
-            work.said.append(lambda: asked.answer.put("it was waiting; it will not start"))
-        elif active := self.floor.active.get(asked.run):
-            if active.thread:
-                asked.answer.put(Refused(f"run {asked.run} is a thread of the daemon (in: thread) and cannot be ended"))
-                return
-            active.stopping = asked.why
-            work.stops.append((asked.run, asked.why))
-            after = active.job.spec.stop.after
-            work.said.append(lambda: asked.answer.put(f"told to stop; killed after {after.total_seconds():g}s if it does not"))
-        else:
-            asked.answer.put(NotFound(f"run {asked.run} is neither waiting nor running"))
 
     def _write(self, work: Work, now: datetime) -> bool:
         """Everything of this round in one transaction, tried until the ledger takes it; False when stopping."""

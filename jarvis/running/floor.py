@@ -112,7 +112,11 @@ class Floor:
 
     def superseded_by(self, run: Run, job: Job) -> list[Waiting]:
         """Waiting fires that end when this newer one of the same job arrives: their time is over."""
-        if job.spec.overlap in ("queue", "allow") or job.catch_up.run == "all" or job.spec.misfire_grace is not None:
+        if (
+            job.spec.overlap in ("queue", "allow")
+            or job.catch_up.run == "all"
+            or job.spec.misfire_grace is not None
+        ):
             return []
         return [
             held
@@ -125,7 +129,9 @@ class Floor:
 
     # Running.
 
-    def situation(self, run: Run, job: Job, now: datetime, *, paused: str | None, broken: str | None) -> Situation:
+    def situation(
+        self, run: Run, job: Job, now: datetime, *, paused: str | None, broken: str | None
+    ) -> Situation:
         """What is true around this run."""
         held = self.waiting[run.id]
         lock = job.spec.lock
@@ -171,7 +177,7 @@ class Floor:
         for lock in [lock for lock, holder in self._locks.items() if holder == number]:
             del self._locks[lock]
             self._unpark((Blocker.LOCK, lock))
-        self._unpark((Blocker.SLOT, kind), most=self.slots[kind] - self._used[kind])
+        self._unpark((Blocker.SLOT, kind), most=1)
         return active
 
     def _unpark(self, key: tuple[str, str], most: int | None = None) -> None:

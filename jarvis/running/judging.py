@@ -33,30 +33,40 @@ class Verdict:
 def supervised(run: Run, job: Job, result: Result, outcome: Outcome | None, now: datetime) -> Verdict:
     """A run with a result file; ``outcome`` is what a Python handler left."""
     status, reason = _status(job, result, outcome)
-    ended = replace(
-        run,
-        status=status,
-        reason=_clean(reason),
-        started_at=result.started_at,
-        ended_at=result.ended_at,
-        exit_code=result.exit_code if result.signal is None else -result.signal,
-        output_bytes=result.output_bytes,
-        output_dropped=result.output_dropped,
-    )
-    return verdict(ended, job, outcome, now)
+    changes = {
+        "status": status,
+        "reason": _clean(reason),
+        "started_at": result.started_at,
+        "ended_at": result.ended_at,
+        "exit_code": result.exit_code if result.signal is None else -result.signal,
+        "output_bytes": result.output_bytes,
+        "output_dropped": result.output_dropped,
+    }
+    return _verdict(run, changes, job, outcome, now)
 
 
-def threaded(run: Run, job: Job, outcome: Outcome, now: datetime) -> Verdict:
+def threaded(run: Run, job: Job, outcome: Outcome, started_at: datetime, ended_at: datetime) -> Verdict:
     """A run of a handler in one of the daemon's threads."""
     status, reason = _left(outcome)
-    return verdict(replace(run, status=status, reason=_clean(reason), ended_at=now), job, outcome, now)
+    changes = {"status": status, "reason": _clean(reason), "started_at": started_at, "ended_at": ended_at}
+    return _verdict(run, changes, job, outcome, ended_at)
+
+
+def overdue(run: Run, job: Job, now: datetime) -> Verdict:
+    """A thread that outlives its timeout: it cannot be ended, but the run can."""
+    why = "over its timeout; its thread cannot be ended and keeps its slot until it returns"
+    return _verdict(run, {"status": Status.TIMED_OUT, "reason": why, "ended_at": now}, job, None, now)
 
 
 def lost(run: Run, job: Job, why: str, now: datetime) -> Verdict:
     """Nobody can say how it ended. Repeated only when the job asks for it."""
-    ended = replace(run, status=Status.LOST, reason=why, ended_at=now)
-    judged = verdict(ended, job, None, now)
+    judged = _verdict(run, {"status": Status.LOST, "reason": why, "ended_at": now}, job, None, now)
     return replace(judged, retry_at=now, rerun=True) if job.spec.on_lost == "rerun" else judged
+
+
+def closed(run: Run, status: Status, why: str, now: datetime) -> Run:
+    """The run with an end that nobody saw."""
+    return replace(run, status=status, reason=why, ended_at=now)
 
 
 def refused(run: Run, job: Job | None, now: datetime) -> Verdict:
@@ -65,15 +75,15 @@ def refused(run: Run, job: Job | None, now: datetime) -> Verdict:
     return Verdict(run=run, notes=notes)
 
 
-def verdict(run: Run, job: Job, outcome: Outcome | None, now: datetime) -> Verdict:
+def _verdict(run: Run, changes: dict[str, Any], job: Job, outcome: Outcome | None, now: datetime) -> Verdict:
     """The row with the handler's words, whether it is tried again, and what a person should hear."""
     if outcome is not None:
-        run = replace(
-            run,
-            result=_clean(outcome.result),
-            numbers=dict(outcome.numbers),
-            error=_clean(outcome.error),
-        )
+        changes |= {
+            "result": _clean(outcome.result),
+            "numbers": outcome.numbers,
+            "error": _clean(outcome.error),
+        }
+    run = replace(run, **changes)
     gave_up = outcome is not None and outcome.status == "gave_up"
     retry_at = None if gave_up else retrying.next_attempt_at(run, job.retry, now)
     alerts = outcome.alerts if outcome else ()
@@ -134,7 +144,10 @@ def _alert(run: Run, alert: Alert, now: datetime) -> Note:
         key=alert.key,
         job=run.job,
         run_id=run.id,
-        title=_clean(alert.title or alert.text.strip().splitlines()[0][:200] if alert.text.strip() else run.job) or "",
+        title=_clean(
+            alert.title or alert.text.strip().splitlines()[0][:200] if alert.text.strip() else run.job
+        )
+        or "",
         text=_clean(alert.text) or "",
     )
 

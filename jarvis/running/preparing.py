@@ -69,8 +69,14 @@ def request(
         cwd=cwd,
         payload=payload,
         stdin=_text(spec.stdin),
-        before=tuple(StepRequest(argv=_argv(step.command, shell), ignore_failure=step.ignore_failure) for step in spec.before),
-        after=tuple(StepRequest(argv=_argv(step.command, shell), ignore_failure=step.ignore_failure) for step in spec.after),
+        before=tuple(
+            StepRequest(argv=_argv(step.command, shell), ignore_failure=step.ignore_failure)
+            for step in spec.before
+        ),
+        after=tuple(
+            StepRequest(argv=_argv(step.command, shell), ignore_failure=step.ignore_failure)
+            for step in spec.after
+        ),
         timeout=job.timeout,
         stop_signal=signal.Signals[f"SIG{spec.stop.signal}"],
         stop_after=spec.stop.after,
@@ -83,7 +89,7 @@ def request(
         nice=process.nice if process.nice is not None else place.nice,
         io=process.io,
         cpu=process.cpu,
-        limits=dict(process.limits),
+        limits={str(name): value for name, value in process.limits.items()},
         **_identity(process.user, process.group),
     )
 
@@ -137,7 +143,9 @@ def _env_file(path: Path, *, optional: bool) -> dict[str, str]:
     except OSError as error:
         if optional:
             return {}
-        raise LaunchError(f"env_file {path}: {error.strerror}; write '-{path}' if it may be missing") from error
+        raise LaunchError(
+            f"env_file {path}: {error.strerror}; write '-{path}' if it may be missing"
+        ) from error
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip().removeprefix("export ")
@@ -231,10 +239,14 @@ def _identity(user: str | None, group: str | None) -> dict[str, Any]:
         person = pwd.getpwnam(user) if user else pwd.getpwuid(os.getuid())
         gid = grp.getgrnam(group).gr_gid if group else person.pw_gid
     except KeyError as error:
-        raise LaunchError(f"process: {str(error).strip(chr(39))}; name a user and group of this machine") from error
+        raise LaunchError(
+            f"process: {str(error).strip(chr(39))}; name a user and group of this machine"
+        ) from error
     if (person.pw_uid, gid) == (os.getuid(), os.getgid()):
         return {"uid": None, "gid": None, "groups": None}
     if os.getuid() != 0:
-        raise LaunchError(f"only root can start a job as {person.pw_name}:{gid}; remove process.user and group")
+        raise LaunchError(
+            f"only root can start a job as {person.pw_name}:{gid}; remove process.user and group"
+        )
     groups = tuple(os.getgrouplist(person.pw_name, gid))
     return {"uid": person.pw_uid, "gid": gid, "groups": groups}

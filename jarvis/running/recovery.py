@@ -62,12 +62,18 @@ def recover(
 def _sort(run: Run, job: Job, launcher: Launcher, found: Recovery, now: datetime) -> None:
     match launcher.find(run.id):
         case Alive(claim=claim):
-            adopted = replace(run, status=Status.RUNNING, pid=claim.pid, started_at=run.started_at or claim.at)
+            adopted = replace(
+                run, status=Status.RUNNING, pid=claim.pid, started_at=run.started_at or claim.at
+            )
             found.adopted.append((adopted, job))
         case NeverStarted() if run.status is Status.QUEUED:
             found.queued.append(run)
         case NeverStarted():
-            why = "the daemon ended while it ran in one of its threads" if job.thread else "no trace of its supervisor"
+            why = (
+                "the daemon ended while it ran in one of its threads"
+                if job.thread
+                else "no trace of its supervisor"
+            )
             found.closed.append(judging.lost(run, job, why, now))
         case _:
             if judged := closing.verdict(run, job, launcher, now):
@@ -76,11 +82,7 @@ def _sort(run: Run, job: Job, launcher: Launcher, found: Recovery, now: datetime
 
 def highest_directory(folder: Path) -> int:
     """The highest run id that has a directory: after a restore no id up to it may be given out again."""
-    numbers = [
-        int(run.name)
-        for block in _numbered(folder)[-2:]
-        for run in _numbered(block)
-    ]
+    numbers = [int(run.name) for block in _numbered(folder)[-2:] for run in _numbered(block)]
     return max(numbers, default=0)
 
 

@@ -51,11 +51,11 @@ class Roster:
 
     def job(self, name: str) -> Job | None:
         line = self.lines.get(name)
-        return line and line.job
+        return line.job if line else None
 
     def paused(self, name: str, now: datetime) -> str | None:
         line = self.lines.get(name)
-        pause = line and line.pause_at(now)
+        pause = line.pause_at(now) if line else None
         return pause.reason if pause else None
 
     def broken(self, name: str) -> str | None:
@@ -63,7 +63,9 @@ class Roster:
 
     def fingerprints(self) -> dict[str, str]:
         """Of the jobs that came from jobs.yaml."""
-        return {name: line.entry.fingerprint for name, line in self.lines.items() if line.entry.origin == "file"}
+        return {
+            name: line.entry.fingerprint for name, line in self.lines.items() if line.entry.origin == "file"
+        }
 
     # At start.
 
@@ -76,13 +78,18 @@ class Roster:
 
     def begin(self, daemon: str, boot: str) -> None:
         """Fires of ``start: daemon`` and ``start: boot``, each once per daemon and once per boot."""
-        wanted = [line for line in self.lines.values() if line.entry.state == "active" and _starts(line.entry)]
+        wanted = [
+            line for line in self.lines.values() if line.entry.state == "active" and _starts(line.entry)
+        ]
         if not wanted:
             return
         with self._clock.changing() as change:
             keys = {"daemon": f"start:{daemon}", "boot": f"start:{boot}"}
             asked = [
-                (line, keys[when.start]) for line in wanted for when in line.job.when if when.start is not None
+                (line, keys[when.start])
+                for line in wanted
+                for when in line.job.when
+                if when.start is not None
             ]
             first = runs.reserve(change.connection, len(asked))
             rows = [
@@ -133,7 +140,8 @@ class Roster:
         # Written now, because the rows below replace the next fires of the lines just settled.
         book.end_terms(change.connection, [(line.name, change.now) for line in old])
         entries = [
-            self._entry(change, job, python[job.name], numbers[job.name], eras.get(job.name, 0)) for job in arriving
+            self._entry(change, job, python[job.name], numbers[job.name], eras.get(job.name, 0))
+            for job in arriving
         ]
         change.put_after_moves([_row(entry) for entry in entries])
         opened = [entry for entry in entries if entry.state == "active"]
@@ -160,7 +168,7 @@ class Roster:
         return Entry(
             name=job.name, definition=definition, fingerprint=job.fingerprint(), python=python, body=job.dump(),
             origin=job.origin, state="active" if enabled else "disabled", switch=switch, era=era,
-            next_fire_at=moment and moment.at,
+            next_fire_at=moment.at if moment else None,
         )  # fmt: skip
 
     # Pausing and switching.

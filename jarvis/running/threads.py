@@ -36,8 +36,9 @@ class Called:
 class Threads:
     """The handler threads. ``done`` is called in the handler's thread."""
 
-    def __init__(self, *, size: int, catalogue: Catalogue, place: Place, done: Callable[[Called], None]) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=size, thread_name_prefix="jarvis-handler")
+    def __init__(self, *, catalogue: Catalogue, place: Place, done: Callable[[Called], None]) -> None:
+        # The conductor's slots limit how many run at once; the pool makes threads only as they are needed.
+        self._pool = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="jarvis-handler")
         self._catalogue = catalogue
         self._place = place
         self._done = done

@@ -57,7 +57,7 @@ class Line:
 
     def next_after(self, now: datetime) -> datetime | None:
         moment = self.schedule.next(now) if self.schedule else None
-        return moment and moment.at
+        return moment.at if moment else None
 
     def pause_at(self, now: datetime) -> Pause | None:
         """The pause in force now."""
@@ -87,8 +87,6 @@ class Due(SchedulerJob):  # type: ignore[misc]
     The next fire is the first one after now: APScheduler's triggers would step through every fire that was missed.
     """
 
-    __slots__ = ("following", "line")
-
     def __init__(self, scheduler: Any, line: Line, following: datetime | None) -> None:
         # Not calling SchedulerJob.__init__: its checks of functions and arguments cost more than the fire itself.
         self._scheduler = scheduler
@@ -104,7 +102,7 @@ class Due(SchedulerJob):  # type: ignore[misc]
     def get_next_fire_time(self, previous: datetime, now: datetime) -> datetime | None:
         return self.following
 
-    def _get_run_times(self, now: datetime) -> list[datetime]:
+    def _get_run_times(self, now: datetime) -> list[Any]:
         return [self.next_run_time]
 
     def _modify(self, **changes: Any) -> None:
@@ -226,7 +224,7 @@ class Timetable(BaseJobStore):  # type: ignore[misc]
 
     def lookup_job(self, job_id: str) -> Due | None:
         line = self.lines.get(job_id)
-        return line and Due(self._scheduler, line, None)
+        return Due(self._scheduler, line, None) if line else None
 
     def get_all_jobs(self) -> list[Due]:
         return [Due(self._scheduler, line, None) for line in self.lines.values()]

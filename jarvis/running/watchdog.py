@@ -21,10 +21,14 @@ EXIT_CODE = 70
 
 
 class Watchdog:
-    """``counts`` answer how often each loop came round; ``alive`` is called each tick that all of them moved lately."""
+    """``counts`` answer how often each loop came round; ``alive`` is called each tick in which all of them moved."""
 
     def __init__(
-        self, counts: Mapping[str, Callable[[], int]], *, alive: Callable[[], None], stuck_after: int = STUCK_AFTER
+        self,
+        counts: Mapping[str, Callable[[], int]],
+        *,
+        alive: Callable[[], None],
+        stuck_after: int = STUCK_AFTER,
     ) -> None:
         self._counts = counts
         self._alive = alive
@@ -45,7 +49,8 @@ class Watchdog:
             stuck = self.tick()
             if stuck:
                 self._end(stuck)
-            self._alive()
+            if not any(self._still.values()):
+                self._alive()
 
     def tick(self) -> str | None:
         """One look; the loop that has stood still for too long, if any."""
@@ -56,7 +61,11 @@ class Watchdog:
         return next((name for name, still in self._still.items() if still >= self._stuck_after), None)
 
     def _end(self, stuck: str) -> None:
-        log.critical("the %s has stood still for %d s; ending, so that Jarvis is started again", stuck, self._stuck_after)
+        log.critical(
+            "the %s has stood still for %d s; ending, so that Jarvis is started again",
+            stuck,
+            self._stuck_after,
+        )
         faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
         for handler in logging.getLogger().handlers:
             handler.flush()

@@ -26,7 +26,7 @@ THROWN_AWAY = ("/tmp/", "/var/tmp/", "/private/tmp/", "/private/var/folders/", "
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """The user a service runs as. ``login`` is False where that is not who asks (root installs for the owner)."""
+    """The user a service runs as. ``own`` is False where that is not who asks (root installs for the owner)."""
 
     name: str
     uid: int

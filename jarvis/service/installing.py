@@ -34,12 +34,19 @@ class Plan:
 
 
 def plan(
-    config: Path, *, platform: str | None = None, name: str = "jarvis", legacy_timers: bool = False
+    config: Path,
+    *,
+    platform: str | None = None,
+    name: str = "jarvis",
+    state: Path | None = None,
+    legacy_timers: bool = False,
 ) -> Plan:
     """What keeps this jobs.yaml running on this machine (or on ``platform``: darwin, linux).
 
-    Asks the login shell for its PATH; changes nothing. ``name`` tells several instances apart. Raises JarvisError
-    where neither launchd nor systemd is at home, or the file does not exist.
+    Asks the login shell for its PATH; changes nothing. ``name`` tells several instances apart. ``state``: where its
+    state lies, written down because a service manager's environment is not the person's (root, who installs for the
+    owner of jobs.yaml, leaves it to that owner). Raises JarvisError where neither launchd nor systemd is at home, or
+    the file does not exist.
     """
     platform = platform or sys.platform
     if platform not in ("darwin", "linux"):
@@ -50,7 +57,10 @@ def plan(
     whose = account.of(config)
     python, doubt = account.python()
     path, silence = account.login_path(whose)
-    arguments = (str(python), "-P", "-m", "jarvis", "up", "--config", str(config))
+    # -P: a jarvis.py or json.py in the working folder is not taken for ours.
+    arguments: tuple[str, ...] = (str(python), "-P", "-m", "jarvis", "up", "--config", str(config))
+    if state is not None and whose.own:
+        arguments += ("--state", os.path.abspath(state))
     settings: launchd.Settings | systemd.Settings
     if platform == "darwin":
         settings = _launchd(name, whose, arguments, path, legacy_timers)

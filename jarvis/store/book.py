@@ -56,7 +56,7 @@ def entries(connection: Connection, *, retired: bool = False) -> dict[str, Entry
 def job_of_definition(connection: Connection, number: int) -> Job | None:
     """The job as one stored definition has it."""
     row = connection.execute(select(definitions).where(definitions.c.id == number)).first()
-    return row and job_model.load(row.job, row.body, python=row.python)
+    return None if row is None else job_model.load(row.job, row.body, python=row.python)
 
 
 def define(connection: Connection, new: Sequence[tuple[Job, bool]], at: datetime) -> dict[str, int]:
@@ -72,7 +72,7 @@ def define(connection: Connection, new: Sequence[tuple[Job, bool]], at: datetime
     if fresh:
         connection.execute(insert(definitions), fresh)
         known = _known(connection, rows)
-    return {row["job"]: known[row["job"], row["fingerprint"]] for row in rows}
+    return {job.name: known[job.name, job.fingerprint()] for job, _python in new}
 
 
 def _known(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], int]:

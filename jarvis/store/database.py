@@ -134,6 +134,12 @@ class Database:
             yield connection
 
     @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Nobody else in this process writes meanwhile."""
+        with self._lock:
+            yield
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; nothing written in it is kept."""
         with self._said(), self._reader.connect() as connection:

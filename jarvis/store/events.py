@@ -44,7 +44,7 @@ class Events:
         }  # fmt: skip
         with self._database.write() as connection:
             result = connection.execute(insert(events).values(**row))
-            return int(result.inserted_primary_key[0])
+            return int(result.inserted_primary_key[0])  # type: ignore[index]
 
     def newest(self, *, status: str | None = None, limit: int = 50) -> list[Event]:
         """The newest events first."""

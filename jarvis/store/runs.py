@@ -99,9 +99,15 @@ def mark_started(connection: Connection, started: Iterable[Run]) -> None:
 
 def close(connection: Connection, ended: Iterable[Run]) -> None:
     """Write how these runs ended: everything but what they were inserted with."""
-    rows = [_changes(run) for run in ended]
-    if rows:
-        connection.execute(_CLOSE, rows)
+    closed = list(ended)
+    if not closed:
+        return
+    done = connection.execute(_CLOSE, [_changes(run) for run in closed])
+    if done.rowcount != len(closed):
+        # A restored ledger may not know a run that was going on: its end is recorded all the same.
+        missing = insert(connection, [run for run in closed if get(connection, run.id) is None])
+        if missing:
+            connection.execute(_CLOSE, [_changes(run) for run in missing])
 
 
 def _changes(run: Run) -> dict[str, Any]:
@@ -153,7 +159,7 @@ def unfinished(connection: Connection) -> list[Run]:
 def get(connection: Connection, run: int) -> Run | None:
     """One run by its id."""
     row = connection.execute(select(runs).where(runs.c.id == run)).first()
-    return row and read(row)
+    return None if row is None else read(row)
 
 
 def newest(

@@ -127,7 +127,7 @@ pauses = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("job", String(64), nullable=False),
     Column("fire", String(128), nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -195,7 +195,7 @@ journal = Table(
     Column("severity", String(8), nullable=False),
     Column("key", String(200)),
     Column("job", String(64)),
-    Column("run_id", Integer),
+    Column("run_id", BigInteger),
     Column("title", Text, nullable=False),
     Column("text", Text, nullable=False),
     Index("journal_by_time", "at"),

@@ -162,6 +162,10 @@ def test_new_york_where_the_clock_jumps(
                      ["25 01:30", "26 01:30"], id="back from it"),
         pytest.param("30 2 * * *", "Antarctica/Troll", "2026-03-28T12:00", "2026-03-29T23:00",
                      ["29 03:00"], id="a gap of two hours"),
+        pytest.param("0 3 * * *", "Antarctica/Casey", "2011-10-26T12:00", "2011-10-28T12:00",
+                     ["27 03:00"], id="a gap of three hours is a correction"),
+        pytest.param("30 0 * * *", "Antarctica/Casey", "2010-03-04T12:00", "2010-03-05T12:00",
+                     ["05 00:30"], id="three hours back are waited for"),
     ],
 )  # fmt: skip
 def test_zones_that_are_odd(text: str, zone: str, after: str, until: str, expected: list[str]) -> None:
@@ -247,6 +251,8 @@ def test_a_moment_is_strictly_later_and_of_a_whole_second() -> None:
         pytest.param("0 0 1 1 *", "2027-01-01T00:00", id="new year"),
         pytest.param("59 23 31 12 *", "2026-12-31T23:59", id="the last minute of the year"),
         pytest.param("30 15 14 13 * *", "2026-03-13T14:15:30", id="seconds first"),
+        pytest.param("5-5/15 * * * *", "2026-03-02T06:05", id="a range of one value has no further steps"),
+        pytest.param("0 0 * * 0-0/1", "2026-03-08T00:00", id="nor has it among the weekdays"),
         pytest.param("0 0 * * 7", "2026-03-08T00:00", id="7 is Sunday"),
         pytest.param("0 0 * * 0", "2026-03-08T00:00", id="0 is Sunday"),
         pytest.param("0 0 13 * fri", "2026-03-06T00:00", id="either day field is enough"),

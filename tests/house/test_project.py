@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_imported() -> No
     asked = {IMPORTED_AS.get(_name(line), _name(line)) for line in PROJECT["project"]["dependencies"]}
     assert sorted(asked - imported) == [], "asked for, never imported"
     ours = {"jarvis", "lean"} | {module.stem for module in tree.modules("jarvis", "handlers")}
-    foreign = imported - set(__import__("sys").stdlib_module_names) - ours
+    foreign = imported - set(sys.stdlib_module_names) - ours
     come_along = {"pydantic_core", "starlette"}  # parts of pydantic and fastapi
     assert sorted(foreign - asked - come_along) == [], "imported, never asked for"
 
@@ -111,3 +112,26 @@ def _name(requirement: str) -> str:
     found = re.match(r"[A-Za-z0-9_-]+", requirement)
     assert found
     return found[0].lower()
+
+
+def test_the_chores_the_pages_name_are_there() -> None:
+    pages = [text for name, text in tree.texts() if name.endswith(".md")]
+    named = {chore for text in pages for chore in re.findall(r"\bscripts/[a-z]+\b", text)}
+    assert sorted(chore for chore in named if not (tree.ROOT / chore).exists()) == []
+
+
+def test_the_commands_of_the_installation_page_are_there() -> None:
+    page = (tree.ROOT / "docs/install.md").read_text()
+    blocks = "".join(re.findall(r"```console\n(.*?)```", page, re.DOTALL))
+    commands = re.findall(r"^\$ (?:scripts/)?jarvis ([a-z]+)((?: --[a-z-]+)*)", blocks, re.MULTILINE)
+    assert {verb for verb, _ in commands} >= {"install", "uninstall", "check", "status"}
+    for verb, options in commands:
+        told = subprocess.run(
+            [sys.executable, "-m", "jarvis", verb, "--help"],
+            cwd=tree.ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert told.returncode == 0, told.stderr
+        assert [option for option in options.split() if option not in told.stdout] == []

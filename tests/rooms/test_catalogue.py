@@ -49,7 +49,12 @@ def test_a_file_is_a_handler_with_its_name_and_description(user, found):
     path = write(user, "tidy-up", '"""Tidy up.\n\nAll of it."""\nasync def run(ctx): ...\n')
     handler = found().get("tidy-up")
     assert (handler.name, handler.origin, handler.path, handler.kind) == ("tidy-up", "user", path, "python")
-    assert (handler.description, handler.doc, handler.broken, handler.shadows) == ("Tidy up.", "All of it.", None, None)
+    assert (handler.description, handler.doc, handler.broken, handler.shadows) == (
+        "Tidy up.",
+        "All of it.",
+        None,
+        None,
+    )
 
 
 def test_other_files_are_no_handlers(user, found):
@@ -149,7 +154,9 @@ class TestBroken:
         handlers = found()
         assert handlers.why_broken("good") is None
         assert handlers.why_broken("bad") == f"{path}:1: '(' was never closed"
-        assert handlers.check("bad", {"anything": 1}) == [] and handlers.form_schema("bad") == {"type": "object"}
+        assert handlers.check("bad", {"anything": 1}) == [] and handlers.form_schema("bad") == {
+            "type": "object"
+        }
         write(user, "bad", good("healed"))
         assert handlers.refresh() == {"bad"} and handlers.why_broken("bad") is None
 
@@ -169,11 +176,17 @@ class TestBroken:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("import os\nos._exit(3)\n", "importing it ended the process (exit code 3): move the work into run()"),
-            ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "importing it crashed the process (SIGSEGV)"),
+            (
+                "import os\nos._exit(3)\n",
+                "importing it ended the process (exit code 3): move the work into run()",
+            ),
+            (
+                "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n",
+                "importing it crashed the process (SIGSEGV)",
+            ),
             ("import ctypes\nctypes.string_at(0)\n", "importing it crashed the process (SIGSEGV)"),
             ("import sys\nsys.exit('no')\n", "importing it ended the program (exit code no)"),
-            ("raise KeyboardInterrupt\n", "importing it ended the process"),
+            ("raise KeyboardInterrupt\n", "importing it crashed the process (SIGINT)"),
         ],
         ids=["exit", "killed", "crash", "sys_exit", "interrupt"],
     )
@@ -181,7 +194,9 @@ class TestBroken:
         write(user, "deadly", f"{text}\ndef run(ctx): ...\n")
         write(user, "zebra", good("x"))
         handlers = found()
-        assert said in handlers.why_broken("deadly") and str(user / "deadly.py") in handlers.why_broken("deadly")
+        assert said in handlers.why_broken("deadly") and str(user / "deadly.py") in handlers.why_broken(
+            "deadly"
+        )
         assert handlers.why_broken("zebra") is None
 
     def test_a_file_that_hangs_is_given_up(self, user):
@@ -195,7 +210,9 @@ class TestBroken:
         assert probe.deadly([write(user, "thread", text + good("x"))]) == {}
 
     def test_what_a_file_prints_at_import_does_not_confuse_the_probe(self, user):
-        assert probe.deadly([write(user, "loud", "import os\nos.write(1, b'x\\n' * 50)\nprint('ok')\n")]) == {}
+        assert (
+            probe.deadly([write(user, "loud", "import os\nos.write(1, b'x\\n' * 50)\nprint('ok')\n")]) == {}
+        )
 
 
 class TestUnsafe:
@@ -224,7 +241,7 @@ class TestPublished:
         package = tmp_path / "site" / "somebody_handlers"
         package.mkdir(parents=True)
         (package / "__init__.py").write_text("")
-        write(package, "lights", "from ._lamp import WORD\n" + good("theirs"))
+        write(package, "lights", good("theirs") + "from ._lamp import WORD\n")
         write(package, "_lamp", "WORD = 1\n")
         monkeypatch.syspath_prepend(str(tmp_path / "site"))
         points = [
@@ -233,11 +250,20 @@ class TestPublished:
             EntryPoint("nowhere", "no_such_package.x", catalogue.GROUP),
         ]
         monkeypatch.setattr(catalogue.importlib.metadata, "entry_points", lambda group: points)
-        handler = Catalogue([("user", user)]).get("lights")
-        assert (handler.origin, handler.description, handler.broken) == ("somebody_handlers.lights", "Say theirs.", None)
+        handlers = Catalogue([("user", user)])
+        handler = handlers.get("lights")
+        assert (handler.origin, handler.description, handler.broken) == (
+            "somebody_handlers.lights",
+            "Say theirs.",
+            None,
+        )
+        assert (
+            handlers.why_broken("gone") == "somebody_handlers.gone: cannot be read: No such file or directory"
+        )
+        assert handlers.why_broken("nowhere") and handlers.names() == ["gone", "lights", "nowhere"]
         write(user, "lights", good("yours"))
         both = Catalogue([("user", user)])
-        assert both.names() == ["lights"] and both.get("lights").shadows.endswith("lights.py")
+        assert both.get("lights").origin == "user" and both.get("lights").shadows.endswith("lights.py")
 
 
 def test_the_shipped_folder_is_there_and_whole():

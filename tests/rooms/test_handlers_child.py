@@ -29,7 +29,14 @@ class Child:
         self.file = folder / "sample.py"
 
     def payload(self, **more: object) -> bytes:
-        run = {"id": 7, "job": "j", "fire": "manual:7", "attempt": 2, "scheduled_at": NOW.isoformat(), "params": {}}
+        run = {
+            "id": 7,
+            "job": "j",
+            "fire": "manual:7",
+            "attempt": 2,
+            "scheduled_at": NOW.isoformat(),
+            "params": {},
+        }
         plain = {
             "handler": "sample", "file": str(self.file), "with": {}, "dir": str(self.run), "run": run, "memory": {},
             "deadline": None, "secrets": {}, "database": None, "now": None,
@@ -94,7 +101,9 @@ def test_the_exit_code_says_how_it_ended(child, body, code, status):
 
 
 def test_an_error_is_also_in_the_output(child):
-    _, outcome, _, err = child.call("def run(ctx):\n    ctx.log.info('begun', n=1)\n    raise ValueError('why')\n")
+    _, outcome, _, err = child.call(
+        "def run(ctx):\n    ctx.log.info('begun', n=1)\n    raise ValueError('why')\n"
+    )
     assert "INFO    begun n=1" in err and err.endswith("ValueError: why\n")
     assert outcome["error"] in err
 
@@ -196,10 +205,16 @@ def test_a_second_signal_does_not_interrupt_the_cleaning_up(child):
     process.stderr.close()
 
 
-@pytest.mark.parametrize(("text", "said"), [(b"", "cannot be used"), (b"[]", "expected an object"), (b"{}", "'file'")])
+@pytest.mark.parametrize(
+    ("text", "said"), [(b"", "cannot be used"), (b"[]", "expected an object"), (b"{}", "'file'")]
+)
 def test_a_payload_that_is_none_says_so_without_a_traceback(text, said):
     done = subprocess.run(
-        [sys.executable, "-m", "jarvis.handling.child"], cwd=ROOT, input=text, capture_output=True, check=False
+        [sys.executable, "-m", "jarvis.handling.child"],
+        cwd=ROOT,
+        input=text,
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 1 and said in done.stderr.decode() and b"Traceback" not in done.stderr
 
@@ -229,6 +244,8 @@ def test_events_reach_the_ledger_from_the_child(child):
 
 
 def test_a_ledger_that_is_not_there_is_said_in_a_sentence(child):
-    code, outcome, _, _ = child.call("def run(ctx): ctx.ledger", database=f"sqlite:///{child.folder}/no.sqlite")
+    code, outcome, _, _ = child.call(
+        "def run(ctx): ctx.ledger", database=f"sqlite:///{child.folder}/no.sqlite"
+    )
     assert code == 1 and "there is no ledger at" in outcome["error"] and "Traceback" not in outcome["error"]
     assert not os.path.exists(child.folder / "no.sqlite")

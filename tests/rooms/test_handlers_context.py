@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from jarvis import errors, testing
-from jarvis.handling.context import MEMORY_BYTES, Log, Memory, Progress, hide
+from jarvis.handling.context import Log, Progress, hide
+from jarvis.handling.memory import MEMORY_BYTES, Memory
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -28,9 +29,17 @@ class TestMemory:
 
     def test_is_a_mapping(self):
         memory = Memory({"a": 1})
-        assert (dict(memory), len(memory), memory.get("b", 5), "a" in memory, memory.pop("a")) == ({"a": 1}, 1, 5, True, 1)
+        assert (dict(memory), len(memory), memory.get("b", 5), "a" in memory, memory.pop("a")) == (
+            {"a": 1},
+            1,
+            5,
+            True,
+            1,
+        )
 
-    @pytest.mark.parametrize("value", [object(), {1, 2}, float("nan"), datetime(2026, 1, 1, tzinfo=UTC), b"x"])
+    @pytest.mark.parametrize(
+        "value", [object(), {1, 2}, float("nan"), datetime(2026, 1, 1, tzinfo=UTC), b"x"]
+    )
     def test_a_value_that_is_no_json_is_refused_at_once(self, value):
         with pytest.raises(ValueError, match=r"memory\['x'\] cannot be kept"):
             Memory({})["x"] = value
@@ -142,6 +151,11 @@ def test_what_the_run_was_not_given_says_so():
 
 def test_the_run_is_shown_and_cannot_be_changed():
     ctx = testing.context(job="backup", attempt=2, now=NOW, params={"full": True})
-    assert (ctx.run.job, ctx.run.attempt, ctx.run.scheduled_at, ctx.run.params) == ("backup", 2, NOW, {"full": True})
+    assert (ctx.run.job, ctx.run.attempt, ctx.run.scheduled_at, ctx.run.params) == (
+        "backup",
+        2,
+        NOW,
+        {"full": True},
+    )
     with pytest.raises(AttributeError):
         ctx.run.attempt = 3

@@ -32,11 +32,13 @@ RETURNED = [
     ("an_empty_text_is_nothing", "return ''", None, {}),
     ("a_mapping_is_numbers", "return {'left': 3, 'ratio': 0.5}", None, {"left": 3.0, "ratio": 0.5}),
     ("a_pair_is_both", "return 'all good', {'n': 2}", "all good", {"n": 2.0}),
-    ("unknown_numbers_are_absent", "return {'a': None, 'b': float('nan'), 'c': float('inf'), 'd': True}", None, {"d": 1.0}),
+    ("unknown_is_absent", "return {'a': None, 'b': float('nan'), 'c': float('inf'), 'd': True}", None, {"d": 1.0}),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "result", "numbers"), [row[1:] for row in RETURNED], ids=[row[0] for row in RETURNED])
+@pytest.mark.parametrize(
+    ("body", "result", "numbers"), [row[1:] for row in RETURNED], ids=[row[0] for row in RETURNED]
+)
 def test_returning(handler, body, result, numbers):
     outcome = testing.run_handler(handler(f"def run(ctx):\n    {body}\n"))
     assert (outcome.status, outcome.result, dict(outcome.numbers)) == ("ok", result, numbers)
@@ -56,14 +58,30 @@ RAISED = [
     ("skip_has_its_reason", "raise Skip('nothing new')", "skipped", "nothing new", None, 0),
     ("skip_without_reason", "raise Skip()", "skipped", "the handler gave no reason", None, 0),
     ("give_up_is_final", "raise GiveUp('wrong password')", "gave_up", None, "wrong password", 3),
-    ("our_own_errors_are_sentences", "raise errors.NotFound('no such thing')", "error", None, "no such thing", 1),
+    (
+        "our_own_errors_are_sentences",
+        "raise errors.NotFound('no such thing')",
+        "error",
+        None,
+        "no such thing",
+        1,
+    ),
     ("leaving_with_zero_is_success", "raise SystemExit", "ok", None, None, 0),
-    ("leaving_with_a_code_is_failure", "raise SystemExit(4)", "error", None, "ended itself with exit code 4", 1),
+    (
+        "leaving_with_a_code_is_failure",
+        "raise SystemExit(4)",
+        "error",
+        None,
+        "ended itself with exit code 4",
+        1,
+    ),
     ("leaving_with_a_text_is_its_error", "raise SystemExit('no disk')", "error", None, "no disk", 1),
 ]
 
 
-@pytest.mark.parametrize(("body", "status", "result", "error", "code"), [row[1:] for row in RAISED], ids=[row[0] for row in RAISED])  # fmt: skip
+@pytest.mark.parametrize(("body", "status", "result", "error", "code"), [row[1:] for row in RAISED],
+    ids=[row[0] for row in RAISED],
+)  # fmt: skip
 def test_raising(handler, body, status, result, error, code):
     path = handler(f"from jarvis import GiveUp, Skip, errors\ndef run(ctx):\n    {body}\n")
     outcome = testing.run_handler(path)
@@ -138,7 +156,9 @@ def test_an_outcome_survives_json():
     assert Outcome.load(json.loads(json.dumps(outcome.dump()))) == outcome
 
 
-@pytest.mark.parametrize("data", [{}, {"status": "fine"}, {"status": "ok", "alerts": [{"nope": 1}]}, {"status": "ok", "numbers": 3}])  # fmt: skip
+@pytest.mark.parametrize("data", [
+    {}, {"status": "fine"}, {"status": "ok", "alerts": [{"nope": 1}]}, {"status": "ok", "numbers": 3},
+])  # fmt: skip
 def test_a_file_that_is_no_outcome_is_a_value_error(data):
     with pytest.raises(ValueError, match="outcome|status"):
         Outcome.load(data)
@@ -199,7 +219,11 @@ class TestProgram:
     def test_argv_gets_what_stands_before_the_star_from_the_launcher(self, handler):
         found = self.load(handler, "def argv(shell, path, *, name: str): return [shell, path, name]\n")
         assert found.kind == "program"
-        assert contract.program(found, {"name": "x"}, path="/bin", shell="/bin/sh") == ["/bin/sh", "/bin", "x"]
+        assert contract.program(found, {"name": "x"}, path="/bin", shell="/bin/sh") == [
+            "/bin/sh",
+            "/bin",
+            "x",
+        ]
 
     @pytest.mark.parametrize(
         ("body", "said"),

@@ -6,6 +6,7 @@ import os
 import plistlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +85,12 @@ def test_instances_have_names_of_their_own(jobs: Path) -> None:
 
 
 @pytest.mark.usefixtures("person")
+def test_the_state_directory_is_written_down(jobs: Path, tmp_path: Path) -> None:
+    text = service.plan(jobs, platform="linux", state=tmp_path / "its state").text
+    assert f'--config {jobs} --state "{tmp_path}/its state"\n' in text
+
+
+@pytest.mark.usefixtures("person")
 def test_precise_timers_only_when_asked(jobs: Path) -> None:
     assert "LegacyTimers" not in service.plan(jobs, platform="darwin").text
     assert "LegacyTimers" in service.plan(jobs, platform="darwin", legacy_timers=True).text
@@ -98,7 +105,7 @@ def test_precise_timers_only_when_asked(jobs: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_planned_is_told(jobs: Path, arguments: dict[str, str], said: str) -> None:
+def test_what_cannot_be_planned_is_told(jobs: Path, arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(JarvisError, match=said):
         service.plan(jobs, **arguments)
 

@@ -29,7 +29,7 @@ _SUFFIX = {"1": "st", "2": "nd", "3": "rd"}
 def english(text: str) -> str:
     """cronsim's words, with its ordinals and its ``and`` for *or* put right. Raises ScheduleError."""
     whole = fields.read(text)
-    words = [field.text for field in _all(whole)]
+    words = [field.plain for field in _all(whole)]
     for index, field in enumerate(_all(whole)):
         if len(field.terms) == 1 and _clipped(field.terms[0]):
             words[index] = str(field.terms[0].low)

@@ -52,12 +52,18 @@ class Field:
     def values(self) -> set[int]:
         return {value for term in self.terms for value in term.values}
 
+    @property
+    def plain(self) -> str:
+        """As cronsim is to read it: it takes ``5-5/15`` for ``5-59/15``, cron for 5."""
+        pairs = zip(self.terms, self.text.split(","), strict=True)
+        return ",".join(str(term.low) if term.low == term.high else text for term, text in pairs)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fields:
     """A cron text that can run.
 
-    ``plain``: macros expanded, single spaces. ``second``: None with five fields.
+    ``plain``: the text for cronsim, macros expanded. ``second``: None with five fields.
     """
 
     plain: str
@@ -87,7 +93,7 @@ def read(text: str) -> Fields:
     kinds = KINDS[-len(words) :]
     fields = [_field(kind, word, column) for kind, (column, word) in zip(kinds, words, strict=True)]
     minute, hour, day, month, weekday = fields[-5:]
-    plain = " ".join(field.text for field in fields)
+    plain = " ".join(field.plain for field in fields)
     second = fields[0] if len(fields) == 6 else None
     whole = Fields(
         plain=plain, second=second, minute=minute, hour=hour, day=day, month=month, weekday=weekday

@@ -22,6 +22,7 @@ from jarvis.core.schedule.zone import UNIX_DAY
 _HOUR = 3600
 _FIRST_MONTH, _END_MONTH = 12, 12 * 10_000
 _ALL = (1 << 31) - 1
+_EVERY_WEEK = sum(1 << day for day in range(0, 35, 7))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,8 +148,9 @@ def compiled(text: str) -> Pattern:
     masks = []
     for first in range(7):
         # cronsim counts weekdays from Sunday, and knows Sunday as 0 and 7.
-        sundays = {(first + 1 + index) % 7: index for index in range(7)}
-        weekdays = sum(0x10204081 << sundays[day] for day in {int(str(day)) % 7 for day in static.weekdays})
+        index_of = {(first + 1 + index) % 7: index for index in range(7)}
+        found = {day % 7 for day in static.weekdays if isinstance(day, int)}
+        weekdays = sum(_EVERY_WEEK << index_of[day] for day in found)
         masks.append(days & weekdays & _ALL if static.day_and else (days | weekdays) & _ALL)
     return Pattern(
         hours=tuple(sorted(static.hours)),

@@ -17,7 +17,7 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from . import processes  # noqa: TID252  (the spawner finds this package by path)
+from . import processes
 
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 SPECIAL = ("nice", "io", "cpu", "limits", "uid", "gid", "groups")

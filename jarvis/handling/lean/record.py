@@ -13,7 +13,7 @@ import signal
 import time
 from typing import Any
 
-from . import processes  # noqa: TID252  (the spawner finds this package by path)
+from . import processes
 
 ROOM = 16_384
 encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -45,32 +45,24 @@ class Record:
 
     def claim(self) -> None:
         """Take the run for this process, durably. Raises Taken or Unclaimable."""
+        draft = f"{self.folder}/claim.{os.getpid()}"
+        claimed = False
         try:
             _make(self.folder)
-            self._claim = os.open(
-                f"{self.folder}/claim",
-                os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC,
-                0o600,
-            )
+            self._claim = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._line(self._head())
+            # a claim is seen whole or not at all, and only one link of this name can be made
+            os.link(draft, f"{self.folder}/claim")
+            claimed = True
+            self._draft = _allocate(f"{self.folder}/{_DRAFT}")
+            os.fsync(self._claim)
         except FileExistsError:
             raise Taken from None
         except OSError as error:
+            _remove(f"{self.folder}/{_DRAFT}", f"{self.folder}/claim" if claimed else None)
             raise Unclaimable(_cannot_claim(self.folder, error)) from None
-        try:
-            self._draft = _allocate(f"{self.folder}/{_DRAFT}")
-            self._line(
-                {name: self._request[name] for name in ("run", "job", "fire", "attempt")}
-                | {
-                    "pid": os.getpid(),
-                    "started": processes.started(os.getpid()),
-                    "boot": self._boot,
-                    "at": time.time(),
-                }
-            )
-            os.fsync(self._claim)
-        except OSError as error:
-            self._unclaim()
-            raise Unclaimable(_cannot_claim(self.folder, error)) from None
+        finally:
+            _remove(draft)
 
     def child(self, pid: int) -> None:
         """Note a process of the run. A full disk only makes cleaning up after a crash less exact."""
@@ -107,12 +99,14 @@ class Record:
     def _line(self, body: dict[str, Any]) -> None:
         os.write(self._claim, encode(body).encode() + b"\n")
 
-    def _unclaim(self) -> None:
-        for name in (_DRAFT, "claim"):
-            try:
-                os.unlink(f"{self.folder}/{name}")
-            except FileNotFoundError:
-                continue
+    def _head(self) -> dict[str, Any]:
+        pid = os.getpid()
+        return {name: self._request[name] for name in ("run", "job", "fire", "attempt")} | {
+            "pid": pid,
+            "started": processes.started(pid),
+            "boot": self._boot,
+            "at": time.time(),
+        }
 
 
 def crash(point: str) -> None:
@@ -149,6 +143,14 @@ def _allocate(path: str) -> int:
     else:
         os.write(fd, b" " * ROOM)
     return fd
+
+
+def _remove(*paths: str | None) -> None:
+    for path in filter(None, paths):
+        try:
+            os.unlink(path)
+        except OSError:
+            continue
 
 
 def _cannot_claim(path: str, error: OSError) -> str:

@@ -1,0 +1,237 @@
+"""The foreground life of a daemon: lock, log, signals, start, serve, stop.
+
+1. Take the instance's lock; whoever holds it already is named.
+2. Open the ledger, the handlers and jobs.yaml; start; open the control socket after the first pass.
+3. Wait for a signal: TERM and INT end it (a second one changes nothing), HUP reads jobs.yaml again.
+4. Stop in under two seconds; running jobs go on under their supervisors.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import filelock
+import psutil
+
+from jarvis.app import App
+from jarvis.config import instance as instances
+from jarvis.config import peek
+from jarvis.config.instance import Instance
+from jarvis.control import logs
+from jarvis.core.run import Run, Status
+from jarvis.errors import AlreadyRunning, JarvisError
+from jarvis.running import notify
+from jarvis.running.watchdog import Watchdog
+from jarvis.store import runs
+
+log = logging.getLogger("jarvis.daemon")
+
+FIRST_PASS_WITHIN = 10.0
+
+
+def up(
+    instance: Instance,
+    flags: Mapping[str, Any],
+    *,
+    once: bool = False,
+    verbose: bool = False,
+    foreground: bool = True,
+    announce: bool = True,
+) -> int:
+    """Be the daemon until a signal says otherwise; returns the exit code. Raises JarvisError when it cannot start."""
+    looked = peek.peek(instance.config, environ=os.environ, flags=flags)
+    instance = peek.placed(instance, looked)
+    instances.check_socket(instance)
+    with locked(instance):
+        instances.point(instance)
+        level = "debug" if verbose else looked.settings.log_level
+        logs.set_up(instance.log, level=level, as_json=looked.settings.log_json, foreground=foreground)
+        app = App(instance=instance, settings=looked.settings, flags=flags)
+        app.open()
+        code = _Life(app, once=once).live(announce=announce and foreground)
+    if any(thread.name.startswith("jarvis-handler") for thread in threading.enumerate()):
+        # A handler in a thread may never return; the interpreter would wait for it.
+        logging.shutdown()
+        os._exit(code)
+    return code
+
+
+@contextmanager
+def locked(instance: Instance) -> Iterator[None]:
+    """Hold the instance. Raises AlreadyRunning naming the process that does."""
+    _private(instance)
+    lock = filelock.FileLock(instance.lock, timeout=0, mode=0o600, thread_local=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise AlreadyRunning(_owner(instance)) from None
+    try:
+        started = psutil.Process().create_time()
+        instance.pid.write_text(f"{os.getpid()}\n{started}\n", encoding="ascii")
+        instance.pid.chmod(0o600)
+        yield
+    finally:
+        instance.pid.unlink(missing_ok=True)
+        lock.release()
+
+
+def _private(instance: Instance) -> None:
+    try:
+        instance.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if instance.state.stat().st_uid == os.getuid():
+            instance.state.chmod(0o700)
+        probe = instance.state / ".write"
+        probe.touch(mode=0o600)
+        probe.unlink()
+    except OSError as error:
+        raise JarvisError(
+            f"the state directory {instance.state} cannot be written ({error.strerror}): "
+            "give another one with --state or JARVIS_STATE"
+        ) from error
+
+
+def _owner(instance: Instance) -> str:
+    try:
+        pid, started, *_ = instance.pid.read_text(encoding="ascii").split()
+        since = datetime.fromtimestamp(float(started)).astimezone()
+        who = f"pid {pid}, started {since:%Y-%m-%d %H:%M:%S}"
+    except (OSError, ValueError):
+        who = "its pid file cannot be read"
+    return f"Jarvis is already running for {instance.config} ({who}); 'jarvis restart' replaces it"
+
+
+class _Life:
+    """One daemon from start to stop."""
+
+    def __init__(self, app: App, *, once: bool) -> None:
+        self._app = app
+        self._once = once
+        self._ending = threading.Event()
+        self._reload = threading.Event()
+        self._wake = threading.Event()
+        self._server: Any = None
+        self._notifier = notify.adopt()
+        self._watchdog = Watchdog(
+            {"clock": lambda: app.clock.passes, "conductor": lambda: app.conductor.rounds},
+            alive=self._notifier.alive,
+        )
+
+    def live(self, *, announce: bool) -> int:
+        self._listen()
+        self._app.start()
+        self._first_pass()
+        self._watchdog.start()
+        self._serve()
+        self._notifier.ready(f"{len(self._app.roster.lines)} jobs")
+        self._say(announce)
+        try:
+            self._wait()
+        finally:
+            self._end(announce)
+        return 0
+
+    def _listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._asked_to_end)
+        signal.signal(signal.SIGHUP, self._asked_to_reload)
+
+    def _asked_to_end(self, _number: int, _frame: object) -> None:
+        self._ending.set()
+        self._wake.set()
+
+    def _asked_to_reload(self, _number: int, _frame: object) -> None:
+        self._reload.set()
+        self._wake.set()
+
+    def stop(self) -> None:
+        """What the ``stop`` verb calls."""
+        self._asked_to_end(0, None)
+
+    def _first_pass(self) -> None:
+        patience = time.monotonic() + FIRST_PASS_WITHIN
+        while self._app.clock.passes == 0 and time.monotonic() < patience and not self._ending.is_set():
+            time.sleep(0.005)
+
+    def _serve(self) -> None:
+        from jarvis.control import api  # a quarter of a second of imports that the first pass need not wait for
+
+        self._app.stop_asked = self.stop
+        self._server = api.serve(self._app, self._app.instance.socket)
+
+    def _say(self, announce: bool) -> None:
+        app = self._app
+        log.info("up: pid %d, %d jobs, state %s", os.getpid(), len(app.roster.lines), app.instance.state)
+        for problem in app.config_problems:
+            log.warning(problem)
+        if announce:
+            print(f"Jarvis runs {app.instance.config} ({len(app.roster.lines)} jobs).", file=sys.stderr)
+            print(f"  control socket  {app.instance.socket}", file=sys.stderr)
+            print(f"  log             {app.instance.log}", file=sys.stderr)
+            print("  look            jarvis status · jarvis jobs list · jarvis runs list", file=sys.stderr)
+            print("  stop            Ctrl-C, or jarvis down", file=sys.stderr)
+
+    def _wait(self) -> None:
+        while not self._ending.is_set():
+            self._wake.wait(0.2 if self._once else None)
+            self._wake.clear()
+            if self._reload.is_set():
+                self._reload.clear()
+                self._notifier.reloading(self._app.clocks.read().awake)
+                self._app.look_again()
+                self._notifier.ready(f"{len(self._app.roster.lines)} jobs")
+            if self._once and self._idle():
+                return
+
+    def _idle(self) -> bool:
+        """Everything that was due is done."""
+        floor = self._app.conductor.floor
+        return self._app.clock.passes > 1 and not floor.active and not floor.waiting
+
+    def _end(self, announce: bool) -> None:
+        self._notifier.stopping()
+        self._watchdog.stop()
+        if self._server is not None:
+            self._server.stop()
+        left = self._app.stop()
+        if left:
+            log.info("runs that go on and are collected at the next start: %s", ", ".join(map(str, left)))
+            if announce:
+                print(f"{len(left)} running jobs go on; the next start collects them.", file=sys.stderr)
+        log.info("down: pid %d", os.getpid())
+
+
+def run_once(instance: Instance, name: str, params: Mapping[str, Any], flags: Mapping[str, Any]) -> Run:
+    """Run one job in the foreground, under the instance's lock, without a clock; returns the closed run."""
+    looked = peek.peek(instance.config, environ=os.environ, flags=flags)
+    instance = peek.placed(instance, looked)
+    with locked(instance):
+        logs.set_up(instance.log, level="warning", as_json=False, foreground=False)
+        app = App(instance=instance, settings=looked.settings, flags=flags)
+        app.open()
+        app.start(clock=False)
+        try:
+            line = app.roster.line(name)
+            run = app.conductor.submit(line.job, kind="manual", definition=line.definition, params=params)
+            return _until_ended(app, run)
+        finally:
+            app.stop()
+
+
+def _until_ended(app: App, run: Run) -> Run:
+    while True:
+        with app.database.read() as connection:
+            found = runs.get(connection, run.id)
+        if found is None or found.status.ended:
+            return found or run
+        if found.status is Status.QUEUED and found.not_before and found.not_before > datetime.now(UTC):
+            return found
+        time.sleep(0.02)

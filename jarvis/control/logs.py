@@ -1,0 +1,57 @@
+"""Where do log lines go? A rotating file always; stderr too when somebody is watching, never both in one file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import structlog
+
+SIZE = 10_000_000
+COPIES = 5
+
+
+def set_up(file: Path, *, level: str, as_json: bool, foreground: bool) -> None:
+    """Send all logging to ``file`` (10 MB, five old ones kept) and, in the foreground, to stderr."""
+    to_file = RotatingFileHandler(file, maxBytes=SIZE, backupCount=COPIES, encoding="utf-8", errors="backslashreplace")
+    os.chmod(file, 0o600)
+    to_file.setFormatter(_formatter(_renderer(as_json, colours=False)))
+    handlers: list[logging.Handler] = [to_file]
+    if foreground and not _same(file):
+        to_people = logging.StreamHandler(sys.stderr)
+        to_people.setFormatter(_formatter(_renderer(as_json, colours=sys.stderr.isatty())))
+        handlers.append(to_people)
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(level.upper())
+    logging.getLogger("jarvis.apscheduler").setLevel(logging.WARNING)
+
+
+def _same(file: Path) -> bool:
+    """stderr already goes into this very file."""
+    try:
+        return os.path.sameopenfile(sys.stderr.fileno(), os.open(file, os.O_RDONLY | os.O_CLOEXEC))
+    except (OSError, ValueError):
+        return False
+
+
+def _renderer(as_json: bool, *, colours: bool) -> structlog.typing.Processor:
+    if as_json:
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0, pad_level=False, sort_keys=False)
+
+
+def _formatter(renderer: structlog.typing.Processor) -> logging.Formatter:
+    before: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=False),
+    ]
+    after = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after)

@@ -1,0 +1,87 @@
+"""What happens while a run's programs run: output arrives, processes end, signals come."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+
+from .ears import Ears
+from .output import Capture
+from .stdin import Feed
+
+
+class Watch:
+    """The one place where a supervisor waits.
+
+    ``status`` is the wait status of the program watched for, None while it runs; ``childless`` says that no
+    process is left below this one; ``max_rss`` (as the kernel counts it) and ``cpu`` (seconds) are of
+    all processes collected so far.
+    """
+
+    def __init__(self, ears: Ears) -> None:
+        self.ears = ears
+        self.output: Capture | None = None
+        self.pid = 0
+        self.status: int | None = None
+        self.childless = True
+        self.max_rss = 0
+        self.cpu = 0.0
+        self._feed: Feed | None = None
+        self._poll = select.poll()
+        self._poll.register(ears.wake, select.POLLIN)
+
+    def capture(self, output: Capture) -> None:
+        """Move what arrives there."""
+        self.output = output
+        self._poll.register(output.reader, select.POLLIN)
+
+    def feed(self, feed: Feed) -> None:
+        """Keep a program's standard input filled."""
+        self._feed = feed
+        feed.register(self._poll)
+
+    def expect(self, pid: int) -> None:
+        """Watch for the end of this program."""
+        self.pid, self.status = pid, None
+
+    def turn(self, until: float | None) -> None:
+        """Wait for something to happen, at most until then (monotonic), and deal with it."""
+        wait = None if until is None else max(0.0, until - time.monotonic()) * 1000 + 1
+        for fd, _ in self._poll.poll(wait):
+            if fd == self.ears.wake:
+                self.ears.clear()
+                self.reap()
+            elif self.output and fd == self.output.reader:
+                if self.output.pump() == 0:
+                    self._poll.unregister(fd)
+            elif self._feed:
+                self._feed.pump(self._poll)
+
+    def reap(self) -> None:
+        """Collect every process that has ended."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                self.childless = True
+                return
+            if pid == 0:
+                self.childless = False
+                return
+            self.max_rss = max(self.max_rss, usage.ru_maxrss)
+            self.cpu += usage.ru_utime + usage.ru_stime
+            if pid == self.pid:
+                self.status = status
+
+    def linger(self, output: Capture) -> None:
+        """Take what detached processes still write, until none is left that could: losing the reader kills them."""
+        output.close_writer()
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        poll = select.poll()
+        poll.register(output.reader, select.POLLIN)
+        poll.register(self.ears.wake, select.POLLIN)
+        while output.discard() and not self.ears.end:
+            poll.poll()
+            self.ears.clear()

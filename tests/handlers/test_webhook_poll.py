@@ -1,0 +1,233 @@
+"""`webhook_poll`: files of an inbox become events, each exactly where it belongs."""
+
+import fcntl
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+
+from jarvis import errors, testing
+from jarvis.handling import catalogue, mount
+from jarvis.handling.stores import LazyStores
+from jarvis.store.database import Database
+from jarvis.store.events import Events
+
+OLD = time.time() - 60
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    database = Database(tmp_path / "ledger.sqlite")
+    database.open()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def inbox(tmp_path):
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def poll(tmp_path, ledger):
+    def run(**values):
+        stores = LazyStores(ledger.url)
+        try:
+            return testing.run_handler(
+                "webhook_poll", testing.context(stores=stores, state=tmp_path), **values
+            )
+        finally:
+            stores.close()
+
+    return run
+
+
+def drop(inbox, name, content, *, at=OLD):
+    path = inbox / name
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    os.utime(path, (at, at))
+    return path
+
+
+def event(**more):
+    return {"source": "github", "event_type": "push"} | more
+
+
+def files(inbox):
+    return sorted(str(path.relative_to(inbox)) for path in inbox.rglob("*.json"))
+
+
+def test_events_are_stored_in_the_order_of_their_names_and_their_files_put_away(poll, inbox, ledger):
+    for name in ("b", "a", "c"):
+        drop(inbox, f"{name}.json", event(event_type=name, payload={"n": name}))
+    outcome = poll()
+    assert (outcome.result, dict(outcome.numbers)) == (
+        "3 ingested, 0 failed, 0 skipped", {"ingested": 3, "failed": 0, "skipped": 0},
+    )  # fmt: skip
+    stored = Events(ledger).pending()
+    assert [(one.source, one.event_type, one.payload, one.file, one.status) for one in stored] == [
+        ("github", name, {"n": name}, f"{name}.json", "pending") for name in ("a", "b", "c")
+    ]
+    assert abs((datetime.now(UTC) - stored[0].received_at).total_seconds()) < 60
+    assert files(inbox) == ["processed/a.json", "processed/b.json", "processed/c.json"]
+
+
+def test_a_missing_inbox_is_an_empty_one(poll):
+    assert poll(inbox="/no/such/folder").result == "0 ingested, 0 failed, 0 skipped"
+
+
+def test_an_empty_inbox_stays_as_it_is(poll, inbox):
+    assert poll().result == "0 ingested, 0 failed, 0 skipped"
+    assert [path.name for path in inbox.iterdir()] == [".webhook_poll.lock"]
+
+
+def test_a_file_of_the_last_two_seconds_waits(poll, inbox, ledger):
+    drop(inbox, "new.json", event(), at=time.time() - 1)
+    drop(inbox, "old.json", event(), at=time.time() - 3)
+    assert poll().result == "1 ingested, 0 failed, 1 skipped"
+    assert files(inbox) == ["new.json", "processed/old.json"]
+    assert poll(settle="500ms").result == "1 ingested, 0 failed, 0 skipped"
+
+
+def test_a_file_from_a_wrong_clock_does_not_wait_for_ever(poll, inbox):
+    drop(inbox, "future.json", event(), at=time.time() + 86_400)
+    assert poll().numbers["ingested"] == 1
+
+
+BAD = [
+    ("malformed", b'{"source": "a", ', "it is not JSON"),
+    ("empty", b"", "it is not JSON"),
+    ("a_list", [event()], "it holds a list, not an object"),
+    ("a_number", b"3", "it holds a int, not an object"),
+    ("no_source", {"event_type": "push"}, "it has no source"),
+    ("no_type", {"source": "a"}, "it has no event_type"),
+    ("empty_source", event(source="  "), "its source is not a text"),
+    ("a_number_as_type", event(event_type=5), "its event_type is not a text"),
+    ("a_key_twice", b'{"source": "a", "source": "b", "event_type": "x"}', "the key 'source' is there twice"),
+    (
+        "a_key_twice_inside",
+        b'{"source":"a","event_type":"x","payload":{"k":1,"k":2}}',
+        "the key 'k' is there twice",
+    ),
+    ("not_a_number", b'{"source": "a", "event_type": "x", "payload": NaN}', "NaN is not JSON"),
+    ("not_utf8", b'{"source": "\xff"}', "it is not UTF-8: byte 12 is 0xff"),
+    ("nested_too_deep", b"[" * 200_000, "it is not JSON"),
+    ("too_big", event(payload="a" * 1_000_001), "it is bigger than 1000000 bytes"),
+]
+
+
+@pytest.mark.parametrize(("content", "why"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_what_is_no_event_goes_to_failed_with_the_reason_in_the_log(
+    poll, inbox, ledger, caplog, content, why
+):
+    drop(inbox, "bad.json", content)
+    drop(inbox, "good.json", event())
+    assert poll().result == "1 ingested, 1 failed, 0 skipped"
+    assert files(inbox) == ["failed/bad.json", "processed/good.json"]
+    assert why in caplog.text and len(Events(ledger).pending()) == 1
+
+
+GOOD = [
+    ("without_payload", event(), None),
+    ("null_payload", event(payload=None), None),
+    ("a_list_payload", event(payload=[1]), [1]),
+    ("other_keys", event(more=1, payload=0), 0),
+    ("byte_order_mark", b'\xef\xbb\xbf{"source": "a", "event_type": "x", "payload": "\xc3\xa4"}', "ä"),
+    ("as_big_as_allowed", event(payload="a" * 999_000), "a" * 999_000),
+]
+
+
+@pytest.mark.parametrize(("content", "payload"), [row[1:] for row in GOOD], ids=[row[0] for row in GOOD])
+def test_what_is_an_event(poll, inbox, ledger, content, payload):
+    drop(inbox, "good.json", content)
+    assert poll().numbers["ingested"] == 1
+    assert Events(ledger).pending()[0].payload == payload
+
+
+def test_a_name_that_is_taken_gets_the_microsecond(poll, inbox):
+    for _ in range(3):
+        drop(inbox, "same.json", event())
+        assert poll().numbers["ingested"] == 1
+    names = [path.name for path in (inbox / "processed").iterdir()]
+    assert len(names) == 3 and "same.json" in names
+    assert all(name.startswith("same") and name.endswith(".json") for name in names)
+
+
+def test_only_regular_json_files_are_looked_at(poll, inbox, tmp_path):
+    (inbox / "folder.json").mkdir()
+    outside = drop(tmp_path, "outside.json", event())
+    (inbox / "link.json").symlink_to(outside)
+    os.mkfifo(inbox / "pipe.json")
+    drop(inbox, "notes.txt", b"x")
+    (inbox / "sub").mkdir()
+    drop(inbox / "sub", "deep.json", event())
+    assert poll().result == "0 ingested, 0 failed, 0 skipped"
+    assert outside.exists() and (inbox / "link.json").is_symlink() and (inbox / "sub" / "deep.json").exists()
+
+
+def test_a_second_poll_of_the_same_inbox_skips(poll, inbox):
+    drop(inbox, "a.json", event())
+    with open(inbox / ".webhook_poll.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        outcome = poll()
+    assert outcome.status == "skipped" and "another poll is at work" in outcome.result
+    assert files(inbox) == ["a.json"]
+    assert poll().numbers["ingested"] == 1
+
+
+def test_many_polls_at_once_store_every_event_once(poll, inbox, ledger):
+    for number in range(40):
+        drop(inbox, f"{number:03}.json", event(payload=number))
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = [one.result() for one in [pool.submit(poll) for _ in range(4)]]
+    poll()
+    assert {one.status for one in outcomes} <= {"ok", "skipped"}
+    assert [one.payload for one in Events(ledger).pending()] == list(range(40))
+
+
+def test_a_file_that_vanishes_in_between_is_nobodys_loss(inbox, ledger, tmp_path):
+    handler = mount.load(catalogue.shipped() / "webhook_poll.py")
+    path = drop(inbox, "a.json", event())
+    names = handler.function.__globals__
+    tally = names["Tally"]()
+    path.unlink()
+    names["take"](testing.context(), path, names["timedelta"](seconds=2), 100, tally)
+    assert tally.line() == "0 ingested, 0 failed, 0 skipped"
+
+
+def test_when_the_event_cannot_be_stored_the_file_stays(poll, inbox, ledger):
+    drop(inbox, "a.json", event())
+    with ledger.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE events RENAME TO elsewhere")
+    outcome = poll()
+    assert outcome.result == "0 ingested, 0 failed, 1 skipped" and files(inbox) == ["a.json"]
+    assert outcome.alerts[0].severity == "high"
+    with ledger.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO events")
+    assert poll().numbers["ingested"] == 1
+
+
+def test_a_file_that_could_not_be_moved_is_not_stored_either(poll, inbox, ledger):
+    drop(inbox, "a.json", event())
+    (inbox / "processed").write_text("in the way")
+    outcome = poll()
+    assert (
+        outcome.status == "error"
+        and "nothing was taken" in outcome.error
+        and "Traceback" not in outcome.error
+    )
+    assert Events(ledger).pending() == [] and (inbox / "a.json").exists()
+
+
+def test_without_a_ledger_or_a_state_directory_it_says_so(inbox):
+    drop(inbox, "a.json", event())
+    assert "no state directory" in testing.run_handler("webhook_poll").error
+    outcome = testing.run_handler("webhook_poll", testing.context(stores=LazyStores(None)), inbox=str(inbox))
+    assert outcome.numbers["skipped"] == 1 and (inbox / "a.json").exists()
+    with pytest.raises(errors.StoreError):
+        _ = LazyStores("postgresql://x").events

@@ -1,0 +1,70 @@
+"""What does every test with a real daemon end with? An audit of its ledger, and no process left over."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.whole.daemon import Daemon, unaccounted, until
+
+
+@pytest.fixture
+def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Daemon]]:
+    """Make daemons; each is stopped, audited and searched for leftovers when the test is over."""
+    made: list[Daemon] = []
+
+    def make(kind: type[Daemon] = Daemon) -> Daemon:
+        # a short name: a socket's path has room for a hundred letters
+        made.append(kind(tmp_path_factory.mktemp("w")))
+        return made[-1]
+
+    yield make
+    try:
+        for daemon in made:
+            finish(daemon)
+    finally:
+        for daemon in made:
+            end_everything(daemon)
+
+
+@pytest.fixture
+def daemon(daemons: Callable[..., Daemon]) -> Daemon:
+    return daemons()
+
+
+def finish(daemon: Daemon) -> None:
+    """Stop it properly; then everything must be accounted for and gone."""
+    if daemon.running:
+        assert daemon.stop() == 0, daemon.output()
+    assert "Traceback" not in daemon.output(), daemon.output()
+    assert "Traceback" not in daemon.log(), daemon.log()[-6_000:]
+    until(lambda: not daemon.processes(), "the last process of the instance has ended", 10)
+    if daemon.audited and daemon.ledger.exists():
+        assert unaccounted(daemon) == []
+        audit(daemon)
+
+
+def audit(daemon: Daemon) -> None:
+    return None
+
+
+def end_everything(daemon: Daemon) -> None:
+    """Whatever a failed test left: only what belongs to its instance."""
+    if daemon.running:
+        assert daemon.process is not None
+        daemon.process.kill()
+        daemon.process.wait()
+    for process in daemon.processes():
+        try:
+            process.send_signal(signal.SIGKILL)
+        except psutil.Error:
+            continue
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Path:
+    return tmp_path

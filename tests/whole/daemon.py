@@ -1,0 +1,426 @@
+"""A real daemon for the tests: a child process with a jobs.yaml, a state directory and a home of its own.
+
+Everything is looked at from outside: the ledger with the sqlite3 module, the processes in /proc or with psutil,
+what jobs really did in the marks they write. Nothing here imports the store.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+MARK = 'echo "$JARVIS_JOB $JARVIS_FIRE $JARVIS_ATTEMPT" >> marks'
+"""A command that leaves proof that it really ran: job, fire and attempt, one line."""
+
+SECOND = 1_000_000
+PATIENCE = 20.0
+FOREGROUND = [sys.executable, "-m", "jarvis", "up"]
+
+type Row = dict[str, Any]
+
+
+def until[T](condition: Callable[[], T], what: str, within: float = PATIENCE) -> T:
+    """Poll until the condition answers something true, and answer it; fail naming what never came."""
+    give_up = time.monotonic() + within
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > give_up:
+            raise AssertionError(f"after {within:g} s still not: {what} (last answer: {found!r})")
+        time.sleep(0.03)
+
+
+class Daemon:
+    """One instance and, between ``start`` and its end, its process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "jobs.yaml"
+        self.state = folder / "state"
+        self.ledger = self.state / "ledger.sqlite"
+        self.said = folder / "daemon.out"
+        self.env: dict[str, str] = {}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.audited = True
+        folder.chmod(0o700)
+        (folder / "home").mkdir(exist_ok=True)
+
+    # jobs.yaml and handlers.
+
+    def write(self, text: str) -> None:
+        """Replace jobs.yaml, atomically."""
+        draft = self.config.with_suffix(".draft")
+        draft.write_text(textwrap.dedent(text))
+        draft.replace(self.config)
+
+    def jobs(self, text: str, more: str = "") -> Self:
+        """Replace jobs.yaml by one with these jobs."""
+        self.write(textwrap.dedent(more) + "\njobs:\n" + textwrap.indent(textwrap.dedent(text), "  "))
+        return self
+
+    def handler(self, name: str, text: str) -> Path:
+        """Write a handler beside jobs.yaml, atomically."""
+        folder = self.folder / "handlers"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        draft = folder / f"{name}.draft"
+        draft.write_text(textwrap.dedent(text))
+        return draft.replace(folder / f"{name}.py")
+
+    # Its life.
+
+    @property
+    def environment(self) -> dict[str, str]:
+        home = str(self.folder / "home")
+        plain = {"HOME": home, "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+        return plain | {"JARVIS_STATE": str(self.state)} | self.env
+
+    def arguments(self, *more: str) -> list[str]:
+        return ["--config", str(self.config), "--state", str(self.state), *more]
+
+    def start(self, *more: str, **env: str) -> Self:
+        """Start and wait for the first pass."""
+        self.launch(*more, **env)
+        until(self.ready, f"the daemon's first pass\n{self.output()}")
+        return self
+
+    def launch(self, *more: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start and do not wait."""
+        assert self.process is None or self.process.poll() is not None, "the last daemon still runs"
+        with self.said.open("ab") as said:
+            self.process = subprocess.Popen(
+                [*FOREGROUND, *self.arguments(*more)],
+                cwd=self.folder,
+                env=self.environment | env,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self.process
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def ready(self) -> bool:
+        """A pass of this very process is over."""
+        assert self.process is not None
+        code = self.process.poll()
+        if code is not None:
+            raise AssertionError(f"the daemon ended with exit code {code}:\n{self.output()}")
+        return self.beat().get("pid") == self.process.pid
+
+    def beat(self) -> dict[str, Any]:
+        """The heartbeat file."""
+        try:
+            found = json.loads((self.state / "heartbeat").read_text())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def ended(self, within: float = PATIENCE) -> int:
+        """Wait for its end; the exit code."""
+        assert self.process is not None
+        return self.process.wait(within)
+
+    def stop(self, within: float = 10.0) -> int:
+        """SIGTERM and wait; the exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.ended(within)
+
+    def restart(self, **env: str) -> Self:
+        assert self.stop() == 0, self.output()
+        return self.start(**env)
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        os.kill(self.pid, signal.SIGHUP)
+
+    def output(self) -> str:
+        """What the daemon said on its terminal (the newest part)."""
+        return self.said.read_text(errors="replace")[-6_000:] if self.said.exists() else ""
+
+    def log(self) -> str:
+        try:
+            return (self.state / "jarvis-daemon.log").read_text(errors="replace")
+        except OSError:
+            return ""
+
+    # Asking it.
+
+    def cli(self, *words: str, code: int | None = 0, **env: str) -> Any:
+        """A jarvis command; its JSON when it answers with JSON, else its text."""
+        done = subprocess.run(
+            [sys.executable, "-m", "jarvis", *words],
+            cwd=self.folder,
+            env=self.environment | {"JARVIS_CONFIG": str(self.config)} | env,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+        )
+        told = f"jarvis {' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert code is None or done.returncode == code, told
+        assert "Traceback" not in done.stderr, told
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return done.stdout + done.stderr
+
+    # The ledger, read as any stranger would.
+
+    def rows(self, query: str, *values: object) -> list[Row]:
+        """Rows of the ledger; none when there is no such table yet."""
+        if not self.ledger.exists():
+            return []
+        with closing(sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True, timeout=10)) as connection:
+            connection.row_factory = sqlite3.Row
+            try:
+                return [dict(row) for row in connection.execute(query, values)]
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []
+                raise
+
+    def runs(self, job: str | None = None, *statuses: str) -> list[Row]:
+        """Run rows, oldest first."""
+        found = self.rows("SELECT * FROM runs ORDER BY id")
+        return [row for row in found if job in (None, row["job"]) and (not statuses or row["status"] in statuses)]
+
+    def spans(self, job: str) -> list[Row]:
+        return self.rows("SELECT * FROM spans WHERE job = ? ORDER BY id", job)
+
+    def facts(self, kind: str) -> list[Row]:
+        return self.rows("SELECT * FROM facts WHERE kind = ? ORDER BY id", kind)
+
+    def notes(self) -> list[Row]:
+        return self.rows("SELECT * FROM journal ORDER BY id")
+
+    def job_rows(self) -> dict[str, Row]:
+        return {row["name"]: row for row in self.rows("SELECT * FROM jobs")}
+
+    def wait_for(self, job: str, *statuses: str, count: int = 1, within: float = PATIENCE) -> list[Row]:
+        """Wait until the job has that many runs in one of these statuses."""
+        what = f"{count} runs of {job} {' or '.join(statuses)}"
+
+        def enough() -> list[Row]:
+            found = self.runs(job, *statuses)
+            return found if len(found) >= count else []
+
+        try:
+            return until(enough, what, within)
+        except AssertionError as error:
+            known = Counter((row["job"], row["status"], row["reason"]) for row in self.runs())
+            raise AssertionError(f"{error}\n{known}\n{self.output()}") from None
+
+    def marks(self, name: str = "marks") -> list[tuple[str, str, int]]:
+        """What really ran: (job, fire, attempt)."""
+        try:
+            lines = (self.folder / name).read_text().splitlines()
+        except OSError:
+            return []
+        return [(job, fire, int(attempt)) for job, fire, attempt in (line.split() for line in lines)]
+
+    @contextmanager
+    def held(self) -> Iterator[sqlite3.Connection]:
+        """Another process' exclusive lock on the ledger (a connection of ours: SQLite cannot tell)."""
+        with closing(sqlite3.connect(self.ledger, isolation_level=None, timeout=10)) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            yield connection
+            connection.execute("ROLLBACK")
+
+    # Processes.
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything of this instance but the daemon: spawner, supervisors and jobs, by command line or environment."""
+        mark = str(self.state)
+        found = []
+        for process in psutil.process_iter():
+            if process.pid in (os.getpid(), self.process.pid if self.process else 0):
+                continue
+            try:
+                said = [*process.cmdline(), *process.environ().values()]
+                if process.status() != psutil.STATUS_ZOMBIE and any(word.startswith(mark) for word in said):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def named(self, name: str) -> list[psutil.Process]:
+        """Those of them that the system knows by this name (jarvis-spawner, jarvis-run, sleep ...)."""
+        return [process for process in self.processes() if _name(process) == name]
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""
+
+
+class Call:
+    """HTTP over the control socket, without the command line's start."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, method: str, target: str, body: Any = None) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("localhost", timeout=10)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(10)
+        connection.sock.connect(str(self._path))
+        with closing(connection):
+            data = None if body is None else json.dumps(body)
+            connection.request(method, target, data, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        try:
+            return answer.status, json.loads(text)
+        except ValueError:
+            return answer.status, text
+
+
+def unaccounted(daemon: Daemon, *, ignore: tuple[str, ...] = ()) -> list[str]:
+    """What is wrong with the ledger, by arithmetic that shares nothing with Jarvis' own schedules and audit.
+
+    For every job with ``every:`` in whole seconds: the multiples of the period in each of its terms must be
+    exactly its rows and its counted spans, up to its next fire. Every run that succeeded has left what it was
+    asked to leave, once, and no attempt has left it twice.
+    """
+    wrong = [str(row) for row in daemon.rows("PRAGMA integrity_check") if row != {"integrity_check": "ok"}]
+    twice = Counter(daemon.marks())
+    wrong += [f"ran {count} times: {mark}" for mark, count in twice.items() if count > 1]
+    known = {(row["job"], row["fire"], row["attempt"]): row for row in daemon.runs()}
+    wrong += [f"ran and has no row: {mark}" for mark in twice if mark not in known and mark[0] not in ignore]
+    wrong += [
+        f"ran, and its row says {known[mark]['status']}: {mark}"
+        for mark in twice
+        if mark in known and known[mark]["status"] in ("missed", "skipped", "queued")
+    ]
+    for name, row in daemon.job_rows().items():
+        if name not in ignore:
+            wrong += _interval(daemon, name, row)
+    return wrong
+
+
+def _interval(daemon: Daemon, name: str, job: Row) -> list[str]:
+    wrong = []
+    query = "SELECT terms.*, body FROM terms JOIN definitions ON definition_id = definitions.id WHERE terms.job = ?"
+    for term in daemon.rows(query, name):
+        body = json.loads(term["body"])
+        period = _period(body.get("every"))
+        if period is None or body.keys() & {"from", "until", "schedules"}:
+            continue
+        end = term["until_at"] if term["until_at"] is not None else (job["next_fire_at"] or term["from_at"]) - 1
+        due = set(range((term["from_at"] // period + 1) * period, end + 1, period)) if end - term["from_at"] < 10**12 else None
+        suffix = f"@{term['era']}" if term["era"] else ""
+        rows = [
+            row["scheduled_at"]
+            for row in daemon.runs(name)
+            if row["fire"].startswith("schedule:") and row["attempt"] == 1
+            and row["fire"].partition("@")[2] == suffix[1:] and term["from_at"] < row["scheduled_at"] <= end
+        ]  # fmt: skip
+        spans = [span for span in daemon.spans(name) if span["era"] == term["era"] and term["from_at"] < span["until_at"] and span["from_at"] <= end]
+        count = len(rows) + sum(span["count"] for span in spans)
+        wanted = end // period - term["from_at"] // period
+        if count != wanted or len(rows) != len(set(rows)):
+            wrong.append(f"{name}: {wanted} due in {term['from_at']}..{end}, {len(rows)} rows, spans {spans}")
+        if due is not None:
+            covered = {at for span in spans for at in due if span["from_at"] <= at < span["until_at"]}
+            wrong += [f"{name}: due at {at}, not accounted for" for at in sorted(due - covered - set(rows))]
+            wrong += [f"{name}: {at} has a row and lies in a span" for at in sorted(covered & set(rows))]
+    return wrong
+
+
+def _period(text: Any) -> int | None:
+    if isinstance(text, str) and text.endswith("s") and text[:-1].isdigit():
+        return int(text[:-1]) * SECOND
+    return None
+
+
+_warm = multiprocessing.get_context("forkserver")
+_warm.set_forkserver_preload(["jarvis.control.daemon"])
+
+
+def _life(arguments: list[str], folder: str, environment: Mapping[str, str], said: str) -> None:
+    os.setsid()
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    from jarvis.cli import main
+
+    sys.argv = ["jarvis", "up", *arguments]
+    sys.exit(main.main())
+
+
+class Quick(Daemon):
+    """A daemon whose process is forked from one that has already imported everything: hundreds of starts a minute."""
+
+    def launch(self, *more: str, **env: str) -> Any:
+        arguments = (self.arguments(*more), str(self.folder), self.environment | env, str(self.said))
+        child = _warm.Process(target=_life, args=arguments)
+        child.start()
+        self.process = _Forked(child)  # type: ignore[assignment]
+        return self.process
+
+
+class _Forked:
+    """What ``Daemon`` asks of a subprocess, answered by multiprocessing."""
+
+    def __init__(self, child: Any) -> None:
+        self._child = child
+        self.pid: int = child.pid
+
+    def poll(self) -> int | None:
+        code: int | None = self._child.exitcode
+        return code
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._child.join(timeout)
+        if self._child.exitcode is None:
+            raise subprocess.TimeoutExpired("jarvis up", timeout or 0)
+        return int(self._child.exitcode)
+
+    def kill(self) -> None:
+        self._child.kill()
+
+    def terminate(self) -> None:
+        self._child.terminate()
+
+
+def compiler() -> str | None:
+    return shutil.which("cc")
