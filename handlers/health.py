@@ -49,6 +49,7 @@ class Reading:
     about: str = ""
 
     def severity(self) -> str | None:
+        """Which limit it is past; a warning is of medium severity."""
         if self._reaches(self.critical):
             return "critical"
         return "medium" if self._reaches(self.warning) else None
@@ -59,6 +60,7 @@ class Reading:
         return self.value < limit if self.low else self.value >= limit
 
     def text(self, severity: str) -> str:
+        """The sentence of its alert."""
         limit = self.critical if severity == "critical" else self.warning
         rule = "below" if self.low else "from"
         value = f"{self.label} is at {self.value:g}{self.unit}"
@@ -120,6 +122,7 @@ def tell(ctx: Context, reading: Reading) -> str | None:
 
 
 def disk(folders: list[Path], warning: float | None, critical: float | None) -> Iterator[Reading]:
+    """How full each file system is."""
     import psutil
 
     for folder in folders:
@@ -140,6 +143,7 @@ def disk(folders: list[Path], warning: float | None, critical: float | None) -> 
 
 
 def memory(warning: float | None, critical: float | None) -> Iterator[Reading]:
+    """What programs can still get."""
     import psutil
 
     found = psutil.virtual_memory()
@@ -151,6 +155,7 @@ def memory(warning: float | None, critical: float | None) -> Iterator[Reading]:
 
 
 def swap(warning: float | None, critical: float | None) -> Iterator[Reading]:
+    """How full the swap is, where there is any."""
     import psutil
 
     try:
@@ -164,6 +169,7 @@ def swap(warning: float | None, critical: float | None) -> Iterator[Reading]:
 
 
 def load(warning: float | None, critical: float | None) -> Iterator[Reading]:
+    """How many processes want each core."""
     value = round(os.getloadavg()[1] / (os.cpu_count() or 1), 2)
     yield Reading(
         name="load_per_core", label="load per core", value=value, unit="", warning=warning, critical=critical
@@ -171,6 +177,7 @@ def load(warning: float | None, critical: float | None) -> Iterator[Reading]:
 
 
 def battery(warning: float | None, critical: float | None) -> Iterator[Reading]:
+    """What is left of the battery; its limits hold while it discharges."""
     import psutil
 
     found = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
@@ -183,6 +190,7 @@ def battery(warning: float | None, critical: float | None) -> Iterator[Reading]:
 
 
 def temperature(warning: float | None, critical: float | None) -> Iterator[Reading]:
+    """The hottest sensor, where there are any; a dead one says zero."""
     import psutil
 
     sensors = psutil.sensors_temperatures() if hasattr(psutil, "sensors_temperatures") else {}

@@ -87,7 +87,7 @@ def findings(errors: Sequence[ErrorDetails], data: Any, model: type[BaseModel]) 
     """One finding for each place."""
     places: dict[Path, list[ErrorDetails]] = {}
     for error in errors:
-        places.setdefault(_place(error, data), []).append(error)
+        places.setdefault(place(error, data), []).append(error)
     deeper = {path[:length] for path in places for length in range(len(path))}
     return [_finding(path, group, model) for path, group in places.items() if path not in deeper or not path]
 
@@ -105,7 +105,7 @@ def _turned(name: str) -> tuple[str, ...]:
     return snake, name.replace("-", "_").lower(), name.upper().removeprefix("SIG")
 
 
-def _place(error: ErrorDetails, data: Any) -> Path:
+def place(error: ErrorDetails, data: Any) -> Path:
     """The path in the data: steps that lead nowhere in it name the union member that was tried."""
     path: list[str | int] = []
     for step in error["loc"]:

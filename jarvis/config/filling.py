@@ -16,11 +16,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from jarvis.config import explain, secrets
+from jarvis.config import jobs as judging
 from jarvis.config import settings as settings_of
 from jarvis.config.configuration import Reading, Seed
 from jarvis.config.documents import Document, Gathering
 from jarvis.config.explain import Finding
-from jarvis.config.jobs import Handlers, Judge, Judged, bounds, name_problem, unsuitable
+from jarvis.config.jobs import Handlers, Judge, Judged, bounds, name_problem
 from jarvis.core.config import MAIN_ONLY, FileSpec, Settings, Slots, merge
 from jarvis.core.job import Job, fingerprint
 from jarvis.errors import Problem
@@ -30,6 +31,7 @@ Path_ = tuple[str | int, ...]
 MAX_JOBS = 100_000
 _KEYS = frozenset(FileSpec.model_fields)
 _SCHEME = re.compile(r"([a-z][a-z0-9+]*):/*", re.IGNORECASE)
+_SQLITE = re.compile(r"sqlite:///(?=.)", re.IGNORECASE)
 _JOB_LIKE = frozenset({"run", "command", "cron", "every", "schedules"})
 
 
@@ -126,10 +128,10 @@ class Filling:
             self._add(
                 document, Finding(("store",), "store: PostgreSQL is not supported by this version", hint)
             )
-        elif kind != "sqlite" or ":memory:" in value or value in ("sqlite:", "sqlite://", "sqlite:///"):
+        elif kind != "sqlite" or (scheme and not _SQLITE.match(value)) or ":memory:" in value:
             message = "store: expected the path of an SQLite file, or sqlite:///PATH"
             self._add(document, Finding(("store",), message))
-        path = value.removeprefix("sqlite:///") if scheme else value
+        path = _SQLITE.sub("", value)
         return os.path.normpath(_folder(document.path) / os.path.expanduser(path))
 
     def _defaults(self, document: Document) -> dict[str, Any]:
@@ -140,11 +142,11 @@ class Filling:
         if not isinstance(value, dict):
             self._add(document, Finding(("defaults",), "defaults: expected a mapping"))
             return {}
-        found = unsuitable(value)
+        inside = frozenset(path[1:] for path in document.changed if path[:1] == ("defaults",))
+        kept, found = judging.defaults(value, inside)
         for one in found:
             self._add(document, one._replace(path=("defaults", *one.path), message=_of_defaults(one.message)))
-        wrong = {one.path[0] for one in found if one.path}
-        return {name: part for name, part in value.items() if name not in wrong}
+        return kept
 
     def _jobs(self, document: Document, defaults: dict[str, Any]) -> None:
         value = document.value.get("jobs")
@@ -173,8 +175,9 @@ class Filling:
         self._where[name] = (document, line)
         twin = self._folded.setdefault(name.casefold(), name)
         if twin != name and not bad:
-            _, where = self._where[twin]
-            message = f"{name!r} and {twin!r} (line {where}) differ in case only"
+            other, line = self._where[twin]
+            where = f"line {line}" if other is document else f"{other.path}:{line}"
+            message = f"{name!r} and {twin!r} ({where}) differ in case only"
             self._add(document, Finding(("jobs", name), message, "rename one of them", key=True))
         return True
 
@@ -263,9 +266,8 @@ class Filling:
 
 
 def _inside(changed: frozenset[Path_], name: str) -> frozenset[Path_]:
-    """The changed paths of one job and of the defaults, as seen from inside the job."""
-    own = {path[2:] for path in changed if path[:2] == ("jobs", name)}
-    return frozenset(own | {path[1:] for path in changed if path[:1] == ("defaults",)})
+    """The changed paths of one job, as seen from inside it."""
+    return frozenset(path[2:] for path in changed if path[:2] == ("jobs", name))
 
 
 def _of_defaults(message: str) -> str:

@@ -184,24 +184,24 @@ def name_problem(name: str) -> tuple[str, str | None] | None:
     return f"{explain.quote(name)} cannot be a job's name", f"{rule}; try {better!r}" if better else rule
 
 
-def unsuitable(defaults: Mapping[str, Any]) -> list[Finding]:
-    """What is wrong with ``defaults:``, each field once."""
-    later = [name for name in defaults if name in config.NOT_DEFAULTS]
+def defaults(
+    value: Mapping[str, Any], changed: frozenset[tuple[str | int, ...]] = frozenset()
+) -> tuple[dict[str, Any], list[Finding]]:
+    """What ``defaults:`` gives to every job, and what is wrong with it: that is left out, and said once."""
+    later = [name for name in value if name in config.NOT_DEFAULTS]
     findings = [
         Finding((name,), f"{name} belongs to a job, not to defaults", "move it", key=True) for name in later
     ]
-    rest = {name: value for name, value in defaults.items() if name not in later and value is not None}
-    try:
-        JobSpec.model_validate(rest, by_alias=True, by_name=False)
-    except ValidationError as error:
-        findings += explain.findings(error.errors(include_url=False), rest, JobSpec)
+    rest = {name: part for name, part in value.items() if name not in later and part is not None}
+    _validated(rest, changed, findings)
     zone = rest.get("timezone")
     try:
         if isinstance(zone, str):
             schedule.find_zone(zone)
     except schedule.ScheduleError as error:
         findings.append(Finding(("timezone",), error.message, error.hint))
-    return findings
+    wrong = {finding.path[0] for finding in findings if finding.path}
+    return {name: part for name, part in rest.items() if name not in wrong}, findings
 
 
 def bounds(made: Job) -> Iterator[tuple[str, tuple[str | int, ...], datetime]]:
@@ -231,7 +231,7 @@ def _validated(
     except ValidationError as error:
         errors = error.errors(include_url=False)
     for one in errors:
-        path, wanted = tuple(one["loc"]), _NUMBERS.get(one["type"])
+        path, wanted = explain.place(one, whole), _NUMBERS.get(one["type"])
         if wanted and path in changed:
             _replace(whole, path, expand.meant(one["input"], wanted))
     if changed:

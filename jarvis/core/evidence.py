@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jarvis.core import admission
+from jarvis.core import job as jobs
 from jarvis.core import schedule as schedules
 from jarvis.core.clockfacts import Fact
 from jarvis.core.job import Job
@@ -83,6 +85,17 @@ class Definition:
     number: int
     job: Job | None
     why: str | None = None
+
+    @classmethod
+    def read(cls, number: int, name: str, body: Any, python: bool) -> Definition:
+        """From what is stored: JSON text of ``Job.dump``. Whatever is wrong with it becomes ``why``."""
+        try:
+            job = jobs.load(name, json.loads(body), python=python)
+            schedules.for_job(job)
+        except (TypeError, ValueError) as error:
+            why = str(error).splitlines()[0]
+            return cls(number=number, job=None, why=f"cannot be read ({why})")
+        return cls(number=number, job=job)
 
     @cached_property
     def schedule(self) -> Schedule | None:

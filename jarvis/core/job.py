@@ -220,6 +220,7 @@ class JobSpec(Model):
             run, form = "command", {**form, "command": self.command}
         return Job(
             name=name,
+            python=python,
             run=run or "command",
             with_=form,
             spec=self,
@@ -237,7 +238,7 @@ class Job:
     """A job with nothing left to guess.
 
     Fields that need no resolving are read from ``spec`` (``job.spec.overlap``). ``timeout`` and ``retry``
-    are None when there is none. ``origin``: ``file`` (jobs.yaml) or ``store`` (added by a verb).
+    are None when there is none. ``python``: its handler is a Python function, not a program. ``origin``: ``file`` (jobs.yaml) or ``store`` (added by a verb).
     """
 
     name: str
@@ -250,6 +251,7 @@ class Job:
     retry: Retry | None
     catch_up: CatchUp
     jitter: Jitter | None
+    python: bool = False
     origin: Literal["file", "store"] = "file"
 
     @property

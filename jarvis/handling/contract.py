@@ -186,8 +186,10 @@ def program(handler: Handler, values: Mapping[str, Any], **given: Any) -> list[s
     except Exception as error:
         raise errors.LaunchError(f"handler {handler.name}: argv() failed: {_said(error)}") from error
     if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
+        # What it returned is not shown: it may hold a secret.
         raise errors.LaunchError(
-            f"handler {handler.name}: argv() must return a list of texts, not {argv!r:.80}"
+            f"handler {handler.name}: argv() returned {type(argv).__name__}; it must return a list of texts, "
+            "the program first"
         )
     if not argv[0] or any("\0" in word for word in argv):
         raise errors.LaunchError(

@@ -48,9 +48,6 @@ __all__ = [
 FRAME = 64
 """Requests per frame: small, so that the first run of a large batch starts at once."""
 
-TRIES = 3
-"""How often a run is handed to a new spawner before it is given up: it may be what kills them."""
-
 LOOK_EVERY = 0.5
 RESTART_AFTER = (0.0, 0.5, 2.0, 10.0)
 
@@ -233,7 +230,8 @@ class Launcher:
         elif kind == "taken":
             self._attend(run)
         elif kind == "left":
-            self._conclude(run)
+            request = self._attend(run, died=True)
+            self._launch_again([request] if request else [])
         else:
             self._final(Notice(kind=kind, run=run, at=moment, reason=reason))
 
@@ -260,45 +258,39 @@ class Launcher:
 
     def _settle(self) -> None:
         """What became of the runs whose spawner died, and of those of an earlier daemon?"""
-        for run in self._roll.orphans(self._generation):
-            self._attend(run)
+        again = [self._attend(run) for run in self._roll.orphans(self._generation)]
+        self._launch_again([request for request in again if request])
 
     def _look_at_followed(self, ready: set[int]) -> None:
         fds, looked_at = self._roll.followed()
         for run in [*(run for fd, run in fds.items() if fd in ready), *looked_at]:
-            if not isinstance(self.find(run), Alive):
-                self._conclude(run)
+            self._attend(run)
 
-    def _attend(self, run: int) -> None:
-        """Follow a supervisor that this launcher's spawner will not report on; or say what became of it."""
+    def _attend(self, run: int, *, died: bool = False) -> Request | None:
+        """Nobody will report on this run: look at it; the request when it has to be launched again."""
         finding = self.find(run)
         if isinstance(finding, Alive):
             self._roll.follow(run, finding.claim)
-        else:
-            self._conclude(run)
-
-    def _conclude(self, run: int) -> None:
-        """No supervisor is looking after the run: what is there to tell, or to do again?"""
-        finding = self.find(run)
-        if isinstance(finding, Finished):
+        elif isinstance(finding, Finished):
             self._final(Notice(kind="ended", run=run, at=finding.result.ended_at))
-        elif isinstance(finding, Alive):
-            self._roll.follow(run, finding.claim)
         elif isinstance(finding, Dead):
             self._final(Notice(kind="gone", run=run, at=_now(), reason="its supervisor died"))
-        elif request := self._roll.again(run, TRIES):
-            self._launch_again(request)
+        elif request := self._roll.again(run, died=died):
+            return request
         elif rundir.burn(self._runs, run):
             self._final(Notice(kind="gone", run=run, at=_now(), reason="no supervisor ever started it"))
         else:
-            self._attend(run)
+            return self._attend(run)
+        return None
 
-    def _launch_again(self, request: Request) -> None:
-        log.warning("run %d is handed over again: whoever had it died before starting it", request.run)
+    def _launch_again(self, requests: Sequence[Request]) -> None:
+        if not requests:
+            return
+        log.warning("%d run(s) are handed over again: who had them died before starting them", len(requests))
         try:
-            self.launch([request])
+            self.launch(requests)
         except LaunchError:
-            self._roll.enter([request], ADOPTED)
+            self._roll.enter(requests, ADOPTED)
             self._restart_at = time.monotonic() + RESTART_AFTER[1]
 
     def _final(self, notice: Notice) -> None:

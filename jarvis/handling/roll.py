@@ -15,6 +15,10 @@ ADOPTED = -1
 """The generation of runs that no spawner of this launcher has been given."""
 
 
+TRIES = 3
+"""How many supervisors may die over one run before anything was started."""
+
+
 @dataclass(kw_only=True, slots=True)
 class Entry:
     """A run on the roll.
@@ -43,7 +47,6 @@ class Roll:
             for request in requests:
                 entry = self._entries.setdefault(request.run, Entry(request=request, generation=generation))
                 entry.generation = generation
-                entry.tries += 1
 
     def adopt(self, run: int) -> None:
         """This one was started by somebody else."""
@@ -66,11 +69,17 @@ class Roll:
                 entry.request = None
             return entry is not None
 
-    def again(self, run: int, tries: int) -> Request | None:
-        """The request to hand over once more, when it has never started and may still be tried."""
+    def again(self, run: int, *, died: bool) -> Request | None:
+        """The request of a run that never started, to be handed over once more.
+
+        ``died``: its own supervisor did; that may be the request's doing and is tried ``TRIES`` times only.
+        """
         with self._lock:
             entry = self._entries.get(run)
-            return entry.request if entry and entry.tries < tries else None
+            if entry is None:
+                return None
+            entry.tries += died
+            return entry.request if entry.tries < TRIES else None
 
     def orphans(self, generation: int) -> list[int]:
         """The runs that no living spawner looks after; each is named once."""

@@ -111,6 +111,8 @@ def _status(job: Job, result: Result, outcome: Outcome | None) -> tuple[Status, 
         return Status.FAILED, f"step {result.step} failed: {_exit(result)}"
     if outcome is not None and result.signal is None:
         return _left(outcome)
+    if job.python and result.signal is None:
+        return Status.FAILED, f"the handler ended its process ({_exit(result)}) without saying what became of it"
     if result.signal is None and result.exit_code in job.spec.success_codes and outcome is None:
         return Status.SUCCEEDED, None
     return Status.FAILED, _exit(result)

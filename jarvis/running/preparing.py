@@ -19,8 +19,8 @@ from typing import Any
 from jarvis.config import secrets
 from jarvis.core.job import Command, Job
 from jarvis.core.run import Run, instant
-from jarvis.errors import LaunchError
-from jarvis.handling import contract
+from jarvis.errors import JarvisError, LaunchError
+from jarvis.handling import context, contract
 from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.launch import Request, StepRequest, Stream
 
@@ -48,17 +48,22 @@ def request(
 ) -> Request:
     """Everything the supervisor needs. Raises a JarvisError (a secret, a user, a file that is not there)."""
     spec, process = job.spec, job.spec.process
-    given, hidden = _environment(run, job, place)
+    given, known = _environment(run, job, place)
     handler = catalogue.get(job.run)
     shell = process.shell or "/bin/sh"
     path = given.get("PATH", os.defpath)
     cwd = _resolve(spec.cwd, place.folder) if spec.cwd else str(place.folder)
     payload = None
     if handler.kind == "program":
-        argv = tuple(contract.program(handler, secrets.reveal(job.with_, os.environ), path=path, shell=shell))
+        try:
+            argv = tuple(
+                contract.program(handler, secrets.reveal(job.with_, os.environ), path=path, shell=shell)
+            )
+        except JarvisError as error:
+            raise LaunchError(context.hide(str(error), known.values())) from error
     else:
         argv = (sys.executable, "-m", "jarvis.handling.child")
-        payload = _payload(run, job, handler.path, place, memory, hidden, now)
+        payload = _payload(run, job, handler.path, place, memory, known, now)
     return Request(
         run=run.id,
         job=run.job,
@@ -109,14 +114,8 @@ def _environment(run: Run, job: Job, place: Place) -> tuple[dict[str, str], dict
     files = [spec.env_file] if isinstance(spec.env_file, str) else spec.env_file
     for file in files:
         env |= _env_file(Path(_resolve(file.removeprefix("-"), place.folder)), optional=file.startswith("-"))
-    hidden: dict[str, str] = {}
-    for name, value in spec.env.items():
-        if isinstance(value, str):
-            env[name] = value
-        else:
-            env[name] = hidden[name] = secrets.resolve(value.secret, os.environ)
-    for reference in secrets.references(job.with_):
-        hidden[reference] = secrets.resolve(reference, os.environ)
+    known = hidden(job, os.environ)
+    env |= {name: value if isinstance(value, str) else known[name] for name, value in spec.env.items()}
     env |= {f"JARVIS_WITH_{_variable(key)}": _plain(value) for key, value in run.params.items()}
     env |= {
         "JARVIS_RUN_ID": str(run.id),
@@ -125,7 +124,20 @@ def _environment(run: Run, job: Job, place: Place) -> tuple[dict[str, str], dict
         "JARVIS_ATTEMPT": str(run.attempt),
         "JARVIS_SCHEDULED_AT": instant(run.scheduled_at),
     }
-    return env, hidden
+    return env, known
+
+
+def hidden(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
+    """The job's secrets: those of ``env`` by their variable, those of ``with`` by their reference.
+
+    Raises SecretError for one that cannot be read.
+    """
+    found = {
+        name: secrets.resolve(ref.secret, environ)
+        for name, ref in job.spec.env.items()
+        if not isinstance(ref, str)
+    }
+    return found | {ref: secrets.resolve(ref, environ) for ref in secrets.references(job.with_)}
 
 
 def _variable(key: str) -> str:
@@ -167,7 +179,7 @@ def _payload(
     file: Path,
     place: Place,
     memory: Mapping[str, Any],
-    hidden: Mapping[str, str],
+    known: Mapping[str, str],
     now: datetime,
 ) -> str:
     deadline = now + job.timeout if job.timeout else None
@@ -187,7 +199,7 @@ def _payload(
             },
             "memory": dict(memory),
             "deadline": deadline.isoformat() if deadline else None,
-            "secrets": dict(hidden),
+            "secrets": dict(known),
             "database": place.database,
             "state": str(place.state),
             "timezone": job.timezone,

@@ -20,6 +20,7 @@ from jarvis.handling import context, contract
 from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.contract import Outcome
 from jarvis.handling.stores import LazyStores
+from jarvis.running import preparing
 from jarvis.running.preparing import Place
 
 
@@ -70,7 +71,7 @@ class Threads:
             now=now.astimezone(ZoneInfo(job.timezone)),
             deadline=now + job.timeout if job.timeout else None,
             memory=memory,
-            secrets={name: secrets.resolve(name, environ) for name in secrets.references(job.with_)},
+            secrets=preparing.hidden(job, environ),
             stores=self._stores,
             state=self._place.state,
             logger=self._logger,

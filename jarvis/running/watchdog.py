@@ -27,7 +27,7 @@ class Watchdog:
         self,
         counts: Mapping[str, Callable[[], int]],
         *,
-        alive: Callable[[], None],
+        alive: Callable[[], object],
         stuck_after: int = STUCK_AFTER,
     ) -> None:
         self._counts = counts

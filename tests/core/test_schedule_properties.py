@@ -92,7 +92,7 @@ def listed(plan: Schedule, after: datetime, until: datetime, most: int = 400) ->
     return found
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(st.data(), schedules(), st.integers(1, 60 * 30))
 def test_counting_and_the_newest_agree_with_stepping(
     data: st.DataObject, drawn: tuple[Schedule, str], minutes: int
@@ -108,7 +108,7 @@ def test_counting_and_the_newest_agree_with_stepping(
     assert plan.latest(after, until, 3) == steps[-3:]
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(st.data(), schedules())
 def test_stepping_from_any_instant_gives_the_rest_of_the_same_sequence(
     data: st.DataObject, drawn: tuple[Schedule, str]
@@ -124,7 +124,7 @@ def test_stepping_from_any_instant_gives_the_rest_of_the_same_sequence(
     assert plan.next(again) == plan.next(again)
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(crons(), zones, dsts, times, st.integers(1, 4000), st.integers(1, 4000))
 def test_counts_of_adjoining_spans_add_up(
     text: str, zone: str, dst: schedule.Dst, start: datetime, first: int, second: int
@@ -138,7 +138,7 @@ def test_counts_of_adjoining_spans_add_up(
         assert plan.count(newest[0].at, end) == 0
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(crons(), zones, times)
 def test_exact_and_once_differ_in_multiplicity_only(text: str, zone: str, after: datetime) -> None:
     once, exact = (schedule.parse_cron(text, zone, dst) for dst in ("once", "exact"))
@@ -202,7 +202,7 @@ def simulated(
     return found
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.data(), crons(seconds=False), zones, st.sampled_from(["exact", "skip"]))
 def test_every_minute_of_a_simulated_cron_is_met(
     data: st.DataObject, text: str, zone: str, dst: Literal["exact", "skip"]

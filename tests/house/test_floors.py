@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -19,11 +20,7 @@ DATA_MODULES = {
 
 ONLY_IN = {
     "apscheduler": ["jarvis/running"],
-    "sqlalchemy": [
-        "jarvis/store",
-        "jarvis/running/clock.py",
-        "jarvis/running/recording.py",
-    ],  # name its type only
+    "sqlalchemy": ["jarvis/store", "jarvis/running"],
     "alembic": ["jarvis/store"],
     "yaml": ["jarvis/config"],
     "fastapi": ["jarvis/control"],
@@ -67,6 +64,18 @@ def test_a_library_is_known_in_one_room(library: str) -> None:
     ]
     strangers = [module for module in knowing if not module.startswith(tuple(ONLY_IN[library]))]
     assert strangers == [], f"{library} belongs to {', '.join(ONLY_IN[library])}"
+
+
+def test_of_the_database_running_knows_only_the_type_of_a_transaction() -> None:
+    known = {
+        f"{node.module}.{alias.name}"
+        for module in tree.modules("jarvis")
+        if module.parts[1] == "running"
+        for node in ast.walk(tree.parsed(module))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy")
+        for alias in node.names
+    }
+    assert known <= {"sqlalchemy.Connection"}
 
 
 def loaded_by(statement: str) -> set[str]:

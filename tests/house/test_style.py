@@ -32,6 +32,10 @@ FORBIDDEN_NAMES = {
 PUBLIC = ["Context", "GiveUp", "Secret", "Skip"]
 
 CODE = tree.modules("jarvis", "handlers")
+MIGRATIONS = Path("jarvis/store/migrations")
+"""A step of the schema is one list of tables, never touched again; alembic asks for the names of its functions."""
+
+WRITTEN = [module for module in CODE if not module.is_relative_to(MIGRATIONS)]
 
 
 @pytest.mark.parametrize("module", CODE, ids=str)
@@ -47,7 +51,7 @@ def test_no_exception_outlives_its_reason() -> None:
         assert len((tree.ROOT / name).read_text().splitlines()) > LONGEST_MODULE, f"{name} fits again"
 
 
-@pytest.mark.parametrize("module", CODE, ids=str)
+@pytest.mark.parametrize("module", WRITTEN, ids=str)
 def test_no_function_is_longer_than_a_screen(module: Path) -> None:
     long = [
         f"{node.name} ({node.end_lineno - node.lineno + 1} lines)"
@@ -74,7 +78,7 @@ def test_a_module_says_first_which_question_it_answers(module: Path) -> None:
     assert re.search(r"[.?:]( |$)", said.split("\n\n")[0]), f"{module}: {first!r} is no sentence"
 
 
-@pytest.mark.parametrize("module", CODE, ids=str)
+@pytest.mark.parametrize("module", WRITTEN, ids=str)
 def test_what_others_may_call_says_what_it_does(module: Path) -> None:
     """A function of a few lines may speak for itself."""
     silent = [

@@ -53,7 +53,7 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         cwd=cwd,
-        env=bare | {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin"},
+        env=bare | {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "UV_SYSTEM_CERTS": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

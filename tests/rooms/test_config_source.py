@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvis.config import complaints, scalars, source, values
+from jarvis.config import scalars, source, values
 from jarvis.config.source import Source
 
 
@@ -76,7 +75,7 @@ def test_a_word_that_readers_disagree_about_is_a_trap_unless_it_is_quoted(word: 
     assert value(f"a: '{word}'") == {"a": word}
 
 
-@given(st.text(st.characters(codec="ascii", exclude_categories=("Cc",)), min_size=1, max_size=12))
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=12))
 def test_a_word_is_a_value_or_a_trap_with_a_way_out(word: str) -> None:
     found = scalars.read(word)
     if isinstance(found, scalars.Trap):
@@ -198,13 +197,14 @@ def test_a_slip_inside_a_job_names_the_job() -> None:
     assert [problem.job for problem in said.problems] == ["b", "b", None]
 
 
-@pytest.mark.parametrize("text", ["'x", '"x', "[x", "{x", "x: 'y\nz: w\n", "x: [1, 2\ny: 3\n"])
-def test_what_is_never_closed_is_shown_where_it_was_opened(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "opened"),
+    [("'x", 1), ('"x', 1), ("[x", 1), ("{x", 1), ("x: 'y\nz: w\n", 4), ("x: [1, 2\ny: 3\n", 4)],
+)
+def test_what_is_never_closed_is_shown_where_it_was_opened(text: str, opened: int) -> None:
     (problem,) = read(text).problems
     assert "opened here" in problem.message
-    assert (problem.line, problem.column) == complaints.position(
-        text, min(map(text.find, "'\"[{"), key=lambda at: at % 99)
-    )
+    assert (problem.line, problem.column) == (1, opened)
 
 
 def test_long_values_are_shortened_in_messages() -> None:
@@ -229,9 +229,6 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     assert all(str(problem).startswith("jobs.yaml") for problem in said.problems)
 
 
-def test_what_is_refused_is_refused_at_once() -> None:
-    """Generous: each takes a few milliseconds; a parser gone wild takes minutes."""
-    began = time.process_time()
-    for text in ("[" * 4_000_000, "{a: " * 1_000_000, "- " * 2_000_000, "&a " * 1_000_000, "!" * 4_000_000):
-        assert read(text).problems
-    assert time.process_time() - began < 30
+@pytest.mark.parametrize("part", ["[", "{a: ", "- ", "&a ", "!"])
+def test_four_megabytes_of_nonsense_are_refused_without_ado(part: str) -> None:
+    assert len(read(part * (4_000_000 // len(part))).problems) == 1

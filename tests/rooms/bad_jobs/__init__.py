@@ -280,7 +280,8 @@ FILE_KEYS: list[Case] = [
         "a list of jobs",
         "jobs:\n- command: ls\n",
         [
-            "jobs.yaml:2:1: jobs: expected a mapping of names to jobs (write a name and a colon, then its fields indented)"
+            "jobs.yaml:2:1: jobs: expected a mapping of names to jobs "
+            "(write a name and a colon, then its fields indented)"
         ],
     ),
     (
@@ -578,7 +579,8 @@ FIELDS: list[Case] = [
         "an unknown limit",
         J + "    command: ls\n    process: {limits: {nofiles: 10}}\n",
         [
-            "jobs.yaml:4:24: a: limits: a limit is one of as, core, cpu, data, fsize, memlock, nofile, nproc, rss or stack; "
+            "jobs.yaml:4:24: a: limits: a limit is one of as, core, cpu, data, fsize, memlock, nofile, nproc, rss "
+            "or stack; "
             "not 'nofiles' (did you mean nofile?)"
         ],
     ),
@@ -684,7 +686,8 @@ TOGETHER: list[Case] = [
         "a lock for several",
         J + "    command: ls\n    lock: disk\n    max_instances: 2\n",
         [
-            "jobs.yaml:4:11: a: a lock is held by one run at a time, but the job allows several at once (keep one of them)"
+            "jobs.yaml:4:11: a: a lock is held by one run at a time, but the job allows several at once "
+            "(keep one of them)"
         ],
     ),
     (
