@@ -117,13 +117,8 @@ class App:
 
     def _downtime(self, last: Reading | None) -> None:
         now = self.clocks.read()
-        facts = clockfacts.downtime(last, now) if last else []
-        self.clock.know(facts)
+        self.clock.know(clockfacts.downtime(last, now) if last else [])
         with self.database.write() as connection:
-            for fact in facts:
-                book.note_fact(connection, fact)
-            detail = f"daemon {self.daemon_id} boot {now.boot_id}"
-            book.add_fact(connection, "start", now.wall_at, now.wall_at, 0.0, detail)
             runs.raise_counter(connection, recovery.highest_directory(self.instance.runs))
 
     def _build_conductor(self, slots: Slots) -> None:
@@ -269,4 +264,5 @@ class App:
         return list(self.config.files) if self.config else [self.instance.config]
 
     def _watched_folders(self) -> list[Path]:
-        return [folder for _origin, folder in self._handler_folders()]
+        included = list(self.config.folders) if self.config else []
+        return [*included, *(folder for _origin, folder in self._handler_folders())]

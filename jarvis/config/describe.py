@@ -31,7 +31,7 @@ FIELDS: Final[dict[str, dict[str, str]]] = {
         "run": "The handler to run (jarvis handlers lists them).",
         "with": "Values for the handler's parameters.",
         "command": "A text for the shell, or a list of words run without one.",
-        "cwd": "The folder to start in; without it, the home folder.",
+        "cwd": "The folder to start in; without it, the folder of jobs.yaml.",
         "env": "Environment variables; a value may be !secret env:NAME or !secret file:PATH.",
         "env_file": "Files of NAME=value lines, read at each start.",
         "in": "Where a Python handler runs: a process of its own, or a thread of the daemon.",

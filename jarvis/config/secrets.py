@@ -90,7 +90,7 @@ def _variable(name: str, environ: Mapping[str, str]) -> str:
 def _content(name: str, environ: Mapping[str, str]) -> str:
     path = _path(name, environ)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise SecretError(f"the secret file:{name} is not a regular file")
             text = file.read(_LONGEST + 1)
@@ -101,6 +101,11 @@ def _content(name: str, environ: Mapping[str, str]) -> str:
     if len(text) > _LONGEST:
         raise SecretError(f"the secret file:{name} is longer than {_LONGEST:,} characters")
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A pipe in the file's place is opened at once, seen for what it is, and refused."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _path(name: str, environ: Mapping[str, str]) -> Path:

@@ -162,7 +162,9 @@ class _Life:
             time.sleep(0.005)
 
     def _serve(self) -> None:
-        from jarvis.control import api  # a quarter of a second of imports that the first pass need not wait for
+        from jarvis.control import (
+            api,
+        )  # a quarter of a second of imports that the first pass need not wait for
 
         self._app.stop_asked = self.stop
         self._server = api.serve(self._app, self._app.instance.socket)

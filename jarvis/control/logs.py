@@ -16,7 +16,9 @@ COPIES = 5
 
 def set_up(file: Path, *, level: str, as_json: bool, foreground: bool) -> None:
     """Send all logging to ``file`` (10 MB, five old ones kept) and, in the foreground, to stderr."""
-    to_file = RotatingFileHandler(file, maxBytes=SIZE, backupCount=COPIES, encoding="utf-8", errors="backslashreplace")
+    to_file = RotatingFileHandler(
+        file, maxBytes=SIZE, backupCount=COPIES, encoding="utf-8", errors="backslashreplace"
+    )
     os.chmod(file, 0o600)
     to_file.setFormatter(_formatter(_renderer(as_json, colours=False)))
     handlers: list[logging.Handler] = [to_file]
@@ -44,7 +46,14 @@ def _same(file: Path) -> bool:
 def _renderer(as_json: bool, *, colours: bool) -> structlog.typing.Processor:
     if as_json:
         return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0, pad_level=False, sort_keys=False)
+    return structlog.dev.ConsoleRenderer(
+        colors=colours,
+        pad_event_to=0,
+        pad_level=False,
+        sort_keys=False,
+        # The default one takes seconds under the log's lock, and shows local variables: secrets among them.
+        exception_formatter=structlog.dev.plain_traceback,
+    )
 
 
 def _formatter(renderer: structlog.typing.Processor) -> logging.Formatter:

@@ -91,8 +91,9 @@ def _step(before: Reading, after: Reading) -> Fact | None:
 
 
 def set_back(facts: Sequence[Fact]) -> timedelta:
-    """By how much the clock was set back in all; zero when it was not."""
-    return -sum((fact.amount for fact in facts if fact.kind == "step" and fact.amount < timedelta(0)), timedelta(0))
+    """By how much the clock was set back, all steps together; zero when it was not."""
+    moved = sum((fact.amount for fact in facts if fact.kind == "step"), timedelta(0))
+    return max(-moved, timedelta(0))
 
 
 def explain(first: datetime, now: datetime, facts: Sequence[Fact], zone: str) -> Lateness:

@@ -237,8 +237,9 @@ class JobSpec(Model):
 class Job:
     """A job with nothing left to guess.
 
-    Fields that need no resolving are read from ``spec`` (``job.spec.overlap``). ``timeout`` and ``retry``
-    are None when there is none. ``python``: its handler is a Python function, not a program. ``origin``: ``file`` (jobs.yaml) or ``store`` (added by a verb).
+    Fields that need no resolving are read from ``spec`` (``job.spec.overlap``). ``timeout`` and ``retry`` are None
+    when there is none. ``python``: its handler is a Python function, not a program. ``origin``: ``file``
+    (jobs.yaml) or ``store`` (added by a verb).
     """
 
     name: str

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from jarvis.core.duration import spell
 from jarvis.core.job import Job
@@ -48,7 +49,7 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pause:
-    """A pause as the ledger knows it; ``until_at`` None while open."""
+    """Moments m with from_at < m < until_at are skipped; ``until_at`` None while open."""
 
     from_at: datetime
     until_at: datetime | None
@@ -72,20 +73,17 @@ def settle(
     first: datetime,
     now: datetime,
     *,
-    next_at: datetime | None,
     pauses: Sequence[Pause] = (),
     lateness: Lateness = Lateness(),
 ) -> Settlement:
-    """The fate of every moment m of ``schedule`` with first <= m <= now.
-
-    ``next_at`` is the first moment after now (None: none); ``first`` is a moment. In order of time.
-    """
-    if not pauses and _alone(schedule, first, now):
-        return _single(job, schedule, first, now, next_at, lateness)
+    """The fate of every moment m of ``schedule`` with first <= m <= now; ``first`` is one. In order of time."""
+    paused = [pause for pause in pauses if pause.until_at is None or pause.until_at > first]
+    if not paused and _alone(schedule, first, now):
+        return _single(job, schedule, first, now, lateness)
     settled: Settlement = []
     begin = first
-    for pause in pauses:
-        end = now if pause.until_at is None else min(pause.until_at, now)
+    for pause in sorted(paused, key=attrgetter("from_at")):
+        end = pause.until_at - _TICK if pause.until_at and pause.until_at <= now else now
         if end < begin or pause.from_at >= now:
             continue
         if pause.from_at >= begin:
@@ -94,7 +92,7 @@ def settle(
         settled += _counted(schedule, max(begin, pause.from_at + _TICK), end, Status.SKIPPED, pause.reason)
         begin = end + _TICK
     if begin <= now:
-        settled += _caught_up(job, schedule, begin, now, next_at, lateness)
+        settled += _caught_up(job, schedule, begin, now, lateness)
     return settled
 
 
@@ -103,28 +101,26 @@ def _alone(schedule: Schedule, first: datetime, now: datetime) -> bool:
     return following is None or following.at > now
 
 
-def _single(
-    job: Job, schedule: Schedule, first: datetime, now: datetime, next_at: datetime | None, lateness: Lateness
-) -> Settlement:
+def _single(job: Job, schedule: Schedule, first: datetime, now: datetime, lateness: Lateness) -> Settlement:
     times = 1
     if job.spec.dst == "exact":
         moment = schedule.next(first - _TICK)
         times = moment.times if moment and moment.at == first else 1
-    why = too_late(job, first, now, next_at=next_at, lateness=lateness)
+    why = too_late(job, first, now, lateness)
     if why is None:
         return [Fire(at=first, repeat=n) for n in range(1, times + 1)]
     return [Fire(at=first, repeat=n, status=Status.MISSED, reason=why) for n in range(1, times + 1)]
 
 
 def _caught_up(
-    job: Job, schedule: Schedule, begin: datetime, now: datetime, next_at: datetime | None, lateness: Lateness
+    job: Job, schedule: Schedule, begin: datetime, now: datetime, lateness: Lateness
 ) -> Settlement:
     wanted = {"once": 1, "all": ALL_AT_MOST, "none": 1}[job.catch_up.run]
     newest = schedule.latest(begin - _TICK, now, wanted)
     fires = [
         Fire(at=moment.at, repeat=n)
         for moment in newest
-        if too_late(job, moment.at, now, next_at=next_at, lateness=lateness) is None
+        if too_late(job, moment.at, now, lateness) is None
         for n in _repeats(moment, job)
     ]
     if not newest:
@@ -132,7 +128,7 @@ def _caught_up(
     until = fires[0].at if fires else now + _TICK
     why = lateness.reason
     if not fires:
-        why = too_late(job, newest[-1].at, now, next_at=next_at, lateness=lateness) or why
+        why = too_late(job, newest[-1].at, now, lateness) or why
     return [*_counted(schedule, begin, until - _TICK, Status.MISSED, why), *fires]
 
 
@@ -147,9 +143,7 @@ def _counted(schedule: Schedule, begin: datetime, last: datetime, status: Status
     return [Span(from_at=begin, until_at=last + _TICK, count=count, status=status, reason=reason)]
 
 
-def too_late(
-    job: Job, at: datetime, now: datetime, *, next_at: datetime | None, lateness: Lateness
-) -> str | None:
+def too_late(job: Job, at: datetime, now: datetime, lateness: Lateness) -> str | None:
     """Why a fire of this moment may no longer start, or None when it may.
 
     An explicit ``misfire_grace`` decides by itself. Without one a late fire may start as long as it is the newest
@@ -162,7 +156,7 @@ def too_late(
     if grace is not None and late > grace:
         return f"{lateness.reason}; {spell(_whole(late))} late, misfire_grace is {spell(grace)}"
     none = job.catch_up.run == "none" or (job.catch_up.after == "sleep" and not lateness.slept)
-    if none and late > PUNCTUAL:
+    if none and late > (PUNCTUAL if grace is None else grace):
         return f"{lateness.reason}; {spell(_whole(late))} late and catch_up does not cover it"
     return None
 

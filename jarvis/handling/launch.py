@@ -30,20 +30,8 @@ from jarvis.handling.request import Notice, Request, StepRequest, Stream
 from jarvis.handling.roll import ADOPTED, Roll
 from jarvis.handling.rundir import Alive, Claim, Dead, Finding, Finished, NeverStarted, Result
 
-__all__ = [
-    "Alive",
-    "Claim",
-    "Dead",
-    "Finding",
-    "Finished",
-    "Launcher",
-    "NeverStarted",
-    "Notice",
-    "Request",
-    "Result",
-    "StepRequest",
-    "Stream",
-]
+__all__ = ["Launcher", "Notice", "Request", "StepRequest", "Stream"]
+__all__ += ["Alive", "Claim", "Dead", "Finding", "Finished", "NeverStarted", "Result"]
 
 FRAME = 64
 """Requests per frame: small, so that the first run of a large batch starts at once."""

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from jarvis.handling import supervisor
-    from jarvis.handling.lean import frames, memory, processes
+    from jarvis.handling.lean import frames, memory, notices, processes
 else:
     # what lies beside this file must never stand in for a module of the standard library
     sys.path.append(sys.path.pop(0))
     import supervisor
-    from lean import frames, memory, processes
+    from lean import frames, memory, notices, processes
 
 POOL = 32
 """Supervisors that can be given another run; any others there are end with their first."""
@@ -234,7 +234,7 @@ class Spawner:
 
     def _note(self, kind: str, run: int, reason: str | None) -> None:
         """Say it when there is room: waiting for the daemon here could make both wait for ever."""
-        self.unsaid.append(supervisor.notice(kind, run, None, reason))
+        self.unsaid.append(notices.line(kind, run, None, reason))
 
     def _say(self) -> None:
         while self.unsaid:

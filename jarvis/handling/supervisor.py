@@ -1,7 +1,7 @@
 """What does the process that looks after one run do, from its claim to its result?
 
-One is forked from the spawner for every run. It outlives the daemon: nothing here needs anybody to listen.
-Only cheap stdlib modules and the package ``lean`` may be imported.
+It is forked by the spawner and outlives the daemon: nothing here needs anybody to listen. When a run has ended
+and nothing at all is left of it, the same process may look after another. Only cheap stdlib modules and the package ``lean`` may be imported.
 """
 
 from __future__ import annotations
@@ -18,15 +18,30 @@ if TYPE_CHECKING:
         ending,
         frames,
         memory,
+        notices,
         output,
         processes,
         program,
         record,
         stdin,
+        steps,
         watch,
     )
 else:
-    from lean import ears, ending, frames, memory, output, processes, program, record, stdin, watch
+    from lean import (
+        ears,
+        ending,
+        frames,
+        memory,
+        notices,
+        output,
+        processes,
+        program,
+        record,
+        stdin,
+        steps,
+        watch,
+    )
 
 TOLD, TAKEN, UNTOLD = 0, 11, 12
 """Exit codes: the end was told; another supervisor has the run; the daemon has to look for itself."""
@@ -89,22 +104,7 @@ def look_after(run: int, request: bytes, place: Place, listening: ears.Ears) -> 
         reason = str(error)
     except Exception as error:
         reason = _fault(error)
-    return (TOLD if tell(place.notices, "gone", run, None, reason) else UNTOLD), False
-
-
-def tell(notices: int, kind: str, run: int, pid: int | None, reason: str | None = None) -> bool:
-    """Say something to the daemon, if it is there and has room: it can always find out by itself."""
-    try:
-        os.write(notices, notice(kind, run, pid, reason))
-    except OSError:
-        return False
-    return True
-
-
-def notice(kind: str, run: int, pid: int | None, reason: str | None) -> bytes:
-    """One line, short enough for a pipe to take it whole or not at all."""
-    body = [kind, run, pid, time.time(), reason and reason[:500]]
-    return json.dumps(body, separators=(",", ":")).encode() + b"\n"
+    return (TOLD if notices.tell(place.notices, "gone", run, None, reason) else UNTOLD), False
 
 
 class Supervisor:
@@ -149,7 +149,7 @@ class Supervisor:
             self._clear()
         self._finish()
         record.crash("supervisor.after-result")
-        told = tell(self.place.notices, "ended", self.run, None)
+        told = notices.tell(self.place.notices, "ended", self.run, None)
         if self.output and self.request["detach"]:
             self.watch.linger(self.output)
         return TOLD if told else UNTOLD
@@ -180,9 +180,9 @@ class Supervisor:
 
     def _perform(self) -> None:
         """Before steps, the program, after steps: each only when what came before it went well."""
-        steps = _steps(self.request)
-        for number, (name, argv, ignore) in enumerate(steps):
-            good = self._one(argv, name, ignore, final=number == len(steps) - 1)
+        programs = steps.of(self.request)
+        for number, (name, argv, ignore) in enumerate(programs):
+            good = self._one(argv, name, ignore, final=number == len(programs) - 1)
             if self.stopped or not (good or ignore):
                 return
 
@@ -216,7 +216,7 @@ class Supervisor:
         if self.feed:
             self.feed.close_reader()
         self.record.child(self.watch.pid)
-        tell(self.place.notices, "started", self.run, self.watch.pid)
+        notices.tell(self.place.notices, "started", self.run, self.watch.pid)
         record.crash("supervisor.after-start")
 
     def _wait(self) -> bool:
@@ -302,19 +302,6 @@ class Supervisor:
             "cpu": round(self.watch.cpu, 6),
             "oom": self.perhaps_memory and memory.kills(self.place.memory) > self.memory_kills,
         }
-
-
-def _steps(request: dict[str, Any]) -> list[tuple[str | None, list[str], bool]]:
-    """Everything to run, in order: (name, argv, may it fail); the job's own program has no name."""
-    found: list[tuple[str | None, list[str], bool]] = []
-    for kind in ("before", "after"):
-        for number, step in enumerate(request[kind], 1):
-            found.append(
-                (f"{kind} {number}: {' '.join(step['argv'])}"[:200], step["argv"], step["ignore_failure"])
-            )
-        if kind == "before":
-            found.append((None, request["argv"], False))
-    return found
 
 
 def _fault(error: Exception) -> str:

@@ -49,7 +49,10 @@ def _read_final(place: Path, body: dict[str, Any], position: int, limit: int) ->
         data, position = output.gap(skipped), first
     if position >= total:
         return data, total
-    size = (place / "output").stat().st_size
+    try:
+        size = (place / "output").stat().st_size
+    except FileNotFoundError:
+        return data, total
     kept = _part(place / "output", size - (total - position), limit)
     return data + kept, position + len(kept)
 
@@ -80,7 +83,8 @@ class _Ring:
         start = max(position, oldest)
         data = self._copy(start, min(limit, self.total - start))
         # what the writer has meanwhile overtaken is not what was asked for
-        safe = max(self.head, (_header(self.fd) or (self.total,))[0] - self.size)
+        numbers = _header(self.fd)
+        safe = max(self.head, (numbers[3] if numbers else self.total) - self.size)
         if safe > start:
             data, start = data[safe - start :], min(safe, start + len(data))
         said = output.gap(start - position) if start > position else b""
@@ -97,11 +101,11 @@ class _Ring:
         return data
 
 
-def _header(fd: int) -> tuple[int, int, int] | None:
-    raw = os.pread(fd, 24, 0)
-    if len(raw) < 24:
-        return None
-    return tuple(int.from_bytes(raw[at : at + 8], "little") for at in (0, 8, 16))  # type: ignore[return-value]
+def _header(fd: int) -> tuple[int, ...]:
+    raw = os.pread(fd, 32, 0)
+    return (
+        tuple(int.from_bytes(raw[at : at + 8], "little") for at in range(0, 32, 8)) if len(raw) == 32 else ()
+    )
 
 
 def _part(path: Path, start: int, count: int) -> bytes:

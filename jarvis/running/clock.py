@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from jarvis.core.settle import Lateness
 from jarvis.errors import StoreError
 from jarvis.running import recording
 from jarvis.running.readings import Clocks, Heartbeat
+from jarvis.running.recording import Renewal
 from jarvis.running.timetable import Line, Timetable
 from jarvis.running.trouble import Troubles
 from jarvis.store import book, crashpoint
@@ -142,15 +144,16 @@ class Clock:
             self._scheduler.wakeup()
 
     def know(self, facts: Sequence[Fact]) -> None:
-        """Facts about the time before this process, for explaining late fires."""
+        """Facts about the time before this process: written with the first commit, and acted on there."""
         self._facts += facts
+        self._unwritten += facts
 
     @contextmanager
     def changing(self) -> Iterator[Change]:
         """Change the timetable and the ledger together; nothing of it happens when the block or commit fails."""
         with self._scheduler.lock:
-            now = self._clocks.read().wall_at
-            self.timetable.now = now
+            self._release(self._notice())
+            now = self.timetable.now
             try:
                 with self._database.write() as connection:
                     change = Change(connection, now, self.timetable)
@@ -169,37 +172,44 @@ class Clock:
     def _pass(self, process: Callable[[], Any]) -> float:
         if self._stopping:
             return LONGEST_WAIT.total_seconds()
-        try:
-            with self._scheduler.lock:
+        with self._scheduler.lock:
+            try:
                 released = self._commit(process)
-            self._release(released)
-        except StoreError as error:
-            self._failed(str(error))
-        except Exception as error:
-            log.exception("the pass failed; it is tried again")
-            self._failed(f"{type(error).__name__}: {error}")
+            except StoreError as error:
+                released = self._failed(str(error))
+            except Exception as error:
+                log.exception("the pass failed; it is tried again")
+                released = self._failed(f"{type(error).__name__}: {error}")
+        self._release(released)
         self.passes += 1
         self._waited = self._next_wait()
         return self._waited.total_seconds()
+
+    def _notice(self) -> list[Run]:
+        """What happened to the clock since the last pass, written before anything is changed at the new time."""
+        try:
+            return self._commit(lambda: None)
+        except BaseException:
+            self.timetable.undo()
+            raise
 
     def _commit(self, process: Callable[[], Any]) -> list[Run]:
         if self._database.replaced():
             self._gone()
         reading = self._clocks.read()
-        self._compare(reading)
+        now = self._compare(reading)
+        self.timetable.now = now
         process()
         decisions = self.timetable.decisions
         over = self._troubles.current().get("ledger")
         if decisions.empty and not self._unwritten and not over:
             self._heartbeat.beat(reading, self.passes)
             return []
-        now = reading.wall_at
         crashpoint.here("pass.before-commit")
-        renewed: Sequence[Line] = ()
+        renewals: Sequence[Renewal] = ()
         with self._database.write() as connection:
             if back := clockfacts.set_back(self._unwritten):
-                settled_at = min(fact.from_at for fact in self._unwritten if fact.kind == "step")
-                renewed = recording.begin_era(connection, self.timetable, settled_at, now, back)
+                renewals = recording.begin_era(connection, self.timetable, now + back, now, back)
             runs = recording.record(connection, decisions, now)
             for fact in self._unwritten:
                 book.note_fact(connection, fact)
@@ -209,22 +219,27 @@ class Clock:
         crashpoint.here("pass.after-commit")
         self.timetable.take()
         self._unwritten = []
-        for line in renewed:
-            line.era += 1
+        for renewal in renewals:
+            renewal.apply()
         if over:
             self._troubles.clear("ledger")
             self._alarmed = False
         self._heartbeat.beat(reading, self.passes)
         return runs
 
-    def _compare(self, reading: Reading) -> None:
-        if self._last is not None:
-            facts = clockfacts.between(self._last, reading, self._waited)
+    def _compare(self, reading: Reading) -> datetime:
+        """Now. It runs backwards only with a fact that says so."""
+        now, last = reading.wall_at, self._last
+        if last is not None:
+            facts = clockfacts.between(last, reading, self._waited)
             self._facts = [*self._facts, *facts][-FACTS_KEPT:]
             self._unwritten += facts
-        self._last = reading
+            if not clockfacts.set_back(facts):
+                now = max(now, last.wall_at)
+        self._last = replace(reading, wall_at=now)
+        return now
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, why: str) -> list[Run]:
         self.timetable.undo()
         now = self._clocks.read().wall_at
         trouble = self._troubles.note("ledger", why, now)
@@ -235,6 +250,7 @@ class Clock:
             kind="degraded", from_at=trouble.since_at, until_at=now, amount=now - trouble.since_at
         )
         self._facts = [*(fact for fact in self._facts if fact.from_at != trouble.since_at), degraded]
+        return []
 
     def _next_wait(self) -> timedelta:
         trouble = self._troubles.current().get("ledger")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from jarvis.core import schedule
 from jarvis.core.clockfacts import CORRECTION
 from jarvis.core.run import Run, Status, schedule_fire
-from jarvis.core.settle import PUNCTUAL, Fire
+from jarvis.core.schedule import Schedule
+from jarvis.core.settle import PUNCTUAL, Fire, Pause
 from jarvis.running.timetable import Decisions, Line, Timetable
 from jarvis.running.trouble import Trouble
 from jarvis.store import book, journal, runs
@@ -72,31 +73,60 @@ def _unusable(line: Line, why: str, now: datetime) -> Note:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """How a line goes on after the clock was set back; memory follows after the commit."""
+
+    line: Line
+    era: int
+    since_at: datetime
+    pauses: list[Pause]
+
+    def apply(self) -> None:
+        self.line.era, self.line.since_at = self.era, self.since_at
+        self.line.pauses[:] = self.pauses
+
+
 def begin_era(
     connection: Connection, timetable: Timetable, settled_at: datetime, now: datetime, back: timedelta
-) -> Sequence[Line]:
+) -> list[Renewal]:
     """The clock was set back: jobs that keep a real-time cadence get a new era from ``now``.
 
-    Moments up to ``settled_at`` (the last pass before the step) were accounted for in the old one. Fixed-time jobs
-    wait for their next fire, as in cron, unless the step is a correction of three hours or more. Returns the lines
-    whose era the caller raises after the commit.
+    ``settled_at`` is what the clock would show had it not been set back: all moments up to it are settled first.
+    Fixed-time jobs wait until the clock is there again, as in cron, unless it was set back by three hours or more.
+    The caller applies the renewals after the commit.
     """
-    renewed = []
+    found = []
     for line in list(timetable.lines.values()):
-        if line.schedule is None or not (line.schedule.wildcard or back >= CORRECTION):
-            continue
-        timetable.settle(line, settled_at, line.next_after(now))
-        renewed.append(line)
-    book.end_terms(connection, [(line.name, settled_at) for line in renewed])
-    book.begin_terms(
-        connection,
-        [
-            {"job": line.name, "definition_id": line.definition, "era": line.era + 1, "from_at": now}
-            for line in renewed
-        ],
-    )
-    book.raise_eras(connection, [line.name for line in renewed])
-    return renewed
+        pauses = _carry_over(connection, line, settled_at, now)
+        era, since_at = line.era, line.since_at or now
+        if timed := _settled(timetable, line, settled_at):
+            since_at = line.boundary(settled_at)
+            book.end_terms(connection, [(line.name, since_at)])
+            if timed.wildcard or back >= CORRECTION:
+                timetable.move(line, line.next_after(now))
+                era, since_at = line.era + 1, now
+                book.raise_eras(connection, [line.name])
+            term = {"job": line.name, "definition_id": line.definition, "era": era, "from_at": since_at}
+            book.begin_terms(connection, [term])
+        found.append(Renewal(line, era, since_at, pauses))
+    return found
+
+
+def _settled(timetable: Timetable, line: Line, at: datetime) -> Schedule | None:
+    """The schedule of a line that is due now and then, with everything up to ``at`` settled."""
+    return timetable.close(line, at) if line.entry.state == "active" else None
+
+
+def _carry_over(connection: Connection, line: Line, settled_at: datetime, now: datetime) -> list[Pause]:
+    """A pause in force when the clock was set back goes on from the new, earlier time."""
+    pause = line.pause_at(settled_at)
+    if pause is None or pause.from_at <= now:
+        return list(line.pauses)
+    book.resume(connection, line.name, settled_at)
+    book.pause(connection, line.name, now, pause.until_at, pause.reason)
+    ended = [replace(each, until_at=settled_at) if each is pause else each for each in line.pauses]
+    return [*ended, replace(pause, from_at=now)]
 
 
 def recovered(connection: Connection, over: Trouble, now: datetime) -> None:

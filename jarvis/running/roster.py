@@ -74,22 +74,25 @@ class Roster:
         with self._database.read() as connection:
             known = book.entries(connection)
             pauses = book.all_pauses(connection)
-        self._clock.timetable.fill(Line(entry, pauses=pauses.get(name, ())) for name, entry in known.items())
+            since = book.boundaries(connection)
+        self._clock.timetable.fill(
+            Line(entry, pauses=pauses.get(name, ()), since_at=since.get(name)) for name, entry in known.items()
+        )
 
     def begin(self, daemon: str, boot: str) -> None:
-        """Fires of ``start: daemon`` and ``start: boot``, each once per daemon and once per boot."""
-        wanted = [
-            line for line in self.lines.values() if line.entry.state == "active" and _starts(line.entry)
-        ]
-        if not wanted:
-            return
+        """This daemon starts: the fact, and with it the fires of ``start: daemon`` and ``start: boot``.
+
+        Each fires once per daemon or once per boot; a daemon killed before this has not started.
+        """
+        keys = {"daemon": f"start:{daemon}", "boot": f"start:{boot}"}
         with self._clock.changing() as change:
-            keys = {"daemon": f"start:{daemon}", "boot": f"start:{boot}"}
+            now = change.now
+            book.add_fact(change.connection, "start", now, now, 0.0, f"daemon {daemon} boot {boot}")
             asked = [
-                (line, keys[when.start])
-                for line in wanted
-                for when in line.job.when
-                if when.start is not None
+                (line, keys[kind])
+                for line in self.lines.values()
+                if line.entry.state == "active"
+                for kind in _starts(line)
             ]
             first = runs.reserve(change.connection, len(asked))
             rows = [
@@ -122,10 +125,10 @@ class Roster:
             self._define(change, arriving)
 
     def _retire(self, change: Change, line: Line) -> None:
-        self._settle(change, line, line.next_after(change.now))
+        change.timetable.close(line, change.now)
         change.timetable.move(line, None)
         _withdraw(change, line)
-        book.end_terms(change.connection, [(line.name, change.now)])
+        book.end_terms(change.connection, [(line.name, line.boundary(change.now))])
         row = _row(line.entry, state="retired", era=line.era, next_fire_at=None)
         book.put(change.connection, [row])
         change.after(lambda: change.timetable.drop(line.name))
@@ -136,20 +139,22 @@ class Roster:
         eras = book.eras(change.connection, [job.name for job in arriving])
         old = [line for job in arriving if (line := self.lines.get(job.name))]
         for line in old:
-            self._settle(change, line, line.next_after(change.now))
-        # Written now, because the rows below replace the next fires of the lines just settled.
-        book.end_terms(change.connection, [(line.name, change.now) for line in old])
+            change.timetable.close(line, change.now)
+        book.end_terms(change.connection, [(line.name, line.boundary(change.now)) for line in old])
+        ended = book.boundaries(change.connection, [job.name for job in arriving])
+        since = {job.name: max(change.now, ended.get(job.name, change.now)) for job in arriving}
         entries = [
-            self._entry(change, job, python[job.name], numbers[job.name], eras.get(job.name, 0))
+            self._entry(job, python[job.name], numbers[job.name], eras.get(job.name, 0), since[job.name])
             for job in arriving
         ]
+        # The rows replace the next fires of the lines just settled, which are written before.
         change.put_after_moves([_row(entry) for entry in entries])
         opened = [entry for entry in entries if entry.state == "active"]
-        book.begin_terms(change.connection, [_term(entry, change.now) for entry in opened])
+        book.begin_terms(change.connection, [_term(entry, since[entry.name]) for entry in opened])
         for entry, job in zip(entries, arriving, strict=True):
             known = self.lines.get(job.name)
             pauses = known.pauses if known else book.pauses_of(change.connection, job.name)
-            line = Line(entry, job=job, pauses=pauses)
+            line = Line(entry, job=job, pauses=pauses, since_at=since[job.name])
             change.after(lambda line=line: change.timetable.put(line))  # type: ignore[misc]
 
     def _python(self, job: Job) -> bool:
@@ -159,12 +164,13 @@ class Roster:
             known = self.lines.get(job.name)
             return known.entry.python if known else True
 
-    def _entry(self, change: Change, job: Job, python: bool, definition: int, era: int) -> Entry:
+    def _entry(self, job: Job, python: bool, definition: int, era: int, since: datetime) -> Entry:
         known = self.lines.get(job.name)
-        switch = known.entry.switch if known and known.job.spec.enabled == job.spec.enabled else None
+        same = known is not None and known.entry.body.get("enabled", True) is job.spec.enabled
+        switch = known.entry.switch if known and same else None
         enabled = job.spec.enabled if switch is None else switch
         timed = schedule.for_job(job)
-        moment = timed.next(change.now) if timed and enabled else None
+        moment = timed.next(since) if timed and enabled else None
         return Entry(
             name=job.name, definition=definition, fingerprint=job.fingerprint(), python=python, body=job.dump(),
             origin=job.origin, state="active" if enabled else "disabled", switch=switch, era=era,
@@ -175,22 +181,22 @@ class Roster:
 
     def pause(self, name: str, until_at: datetime | None, reason: str) -> None:
         """Its moments are skipped from now on (until then, or until it is resumed)."""
-        line = self.line(name)
         with self._clock.changing() as change:
+            line = self.line(name)
             if line.pause_at(change.now):
                 raise Refused(f"{name} is paused already; 'jarvis jobs resume {name}' ends that")
-            self._settle(change, line, line.next_after(change.now))
+            change.timetable.close(line, change.now)
             book.pause(change.connection, name, change.now, until_at, reason)
             pause = Pause(from_at=change.now, until_at=until_at, reason=reason)
             change.after(lambda: line.pauses.append(pause))
 
     def resume(self, name: str) -> None:
         """Ends a pause now."""
-        line = self.line(name)
         with self._clock.changing() as change:
+            line = self.line(name)
             if not line.pause_at(change.now):
                 raise Refused(f"{name} is not paused")
-            self._settle(change, line, line.next_after(change.now))
+            change.timetable.close(line, change.now)
             book.resume(change.connection, name, change.now)
             now = change.now
             ended = [
@@ -201,26 +207,21 @@ class Roster:
 
     def switch(self, name: str, on: bool) -> None:
         """Switch a job on or off, over what its ``enabled:`` says. Off: nothing of it is due."""
-        line = self.line(name)
-        if (line.entry.state == "active") is on:
-            raise Refused(f"{name} is {'enabled' if on else 'disabled'} already")
         with self._clock.changing() as change:
-            next_at = line.next_after(change.now) if on else None
+            line = self.line(name)
+            if (line.entry.state == "active") is on:
+                raise Refused(f"{name} is {'enabled' if on else 'disabled'} already")
+            since = line.boundary(change.now)
+            next_at = line.next_after(since) if on else None
             if on:
-                change.timetable.move(line, next_at)
-                book.begin_terms(change.connection, [_term(line.entry, change.now, era=line.era)])
+                book.begin_terms(change.connection, [_term(line.entry, since, era=line.era)])
             else:
-                self._settle(change, line, line.next_after(change.now))
-                change.timetable.move(line, None)
-                book.end_terms(change.connection, [(name, change.now)])
+                change.timetable.close(line, change.now)
+                book.end_terms(change.connection, [(name, since)])
+            change.timetable.move(line, next_at)
             entry = replace(line.entry, state="active" if on else "disabled", switch=on, era=line.era)
             change.put_after_moves([_row(entry, next_fire_at=next_at)])
-            change.after(lambda: setattr(line, "entry", entry))
-
-    @staticmethod
-    def _settle(change: Change, line: Line, next_at: datetime | None) -> None:
-        if line.next_at is not None:
-            change.timetable.settle(line, change.now, next_at)
+            change.after(lambda: _switched(line, entry, since))
 
 
 def _withdraw(change: Change, line: Line) -> None:
@@ -232,9 +233,19 @@ def _withdraw(change: Change, line: Line) -> None:
     ]
 
 
-def _starts(entry: Entry) -> bool:
-    body = entry.body
-    return "start" in body or any("start" in when for when in body.get("schedules", ()))
+def _switched(line: Line, entry: Entry, since: datetime) -> None:
+    line.entry, line.since_at, line.aside = entry, since, False
+
+
+def _starts(line: Line) -> set[str]:
+    """Which of ``daemon`` and ``boot`` the job is started with; none when its definition cannot be read."""
+    body = line.entry.body
+    if "start" not in body and not any("start" in when for when in body.get("schedules", ())):
+        return set()
+    try:
+        return {when.start for when in line.job.when if when.start}
+    except ValueError:
+        return set()
 
 
 def _term(entry: Entry, now: datetime, era: int | None = None) -> dict[str, object]:

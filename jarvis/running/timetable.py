@@ -25,13 +25,27 @@ CHUNK = 256
 """Due jobs settled in one transaction: small enough for an early first start, large enough to be cheap."""
 
 
+Item = tuple[datetime, str]
+"""A heap item: a next fire and its job."""
+
+
 class Line:
     """One job in the timetable. The job and its schedule are built when first needed."""
 
-    __slots__ = ("_job", "_schedule", "definition", "entry", "era", "next_at", "pauses")
+    __slots__ = ("_job", "_schedule", "aside", "definition", "entry", "era", "next_at", "pauses", "since_at")
 
-    def __init__(self, entry: Entry, *, job: Job | None = None, pauses: Iterable[Pause] = ()) -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        *,
+        job: Job | None = None,
+        pauses: Iterable[Pause] = (),
+        since_at: datetime | None = None,
+    ) -> None:
+        """``since_at``: where the current term began, or the last one ended; no later term may begin before it."""
         self.entry = entry
+        self.since_at = since_at
+        self.aside = False
         self.definition = entry.definition
         self.era = entry.era
         self.next_at = entry.next_fire_at
@@ -54,6 +68,10 @@ class Line:
         if self._schedule is None:
             self._schedule = schedules.for_job(self.job)
         return self._schedule
+
+    def boundary(self, now: datetime) -> datetime:
+        """Where a term ends or begins that is changed now: later than now only after the clock was set back."""
+        return now if self.since_at is None else max(now, self.since_at)
 
     def next_after(self, now: datetime) -> datetime | None:
         moment = self.schedule.next(now) if self.schedule else None
@@ -78,7 +96,7 @@ class Decisions:
 
     @property
     def empty(self) -> bool:
-        return not self.moved
+        return not (self.moved or self.unusable)
 
 
 class Due(SchedulerJob):  # type: ignore[misc]
@@ -118,7 +136,7 @@ class Timetable(BaseJobStore):  # type: ignore[misc]
         self.decisions = Decisions()
         self.now = datetime.fromtimestamp(0, UTC)
         self.lateness: Callable[[Line, datetime], Lateness] = lambda line, first: Lateness()
-        self._heap: list[tuple[datetime, str]] = []
+        self._heap: list[Item] = []
 
     # What the clock calls.
 
@@ -150,7 +168,7 @@ class Timetable(BaseJobStore):  # type: ignore[misc]
             late = now - first
             lateness = self.lateness(line, first) if late > timedelta(seconds=1) else Lateness()
             for decided in settle(
-                line.job, line.schedule, first, now, next_at=next_at, pauses=line.pauses, lateness=lateness
+                line.job, line.schedule, first, now, pauses=line.pauses, lateness=lateness
             ):
                 if isinstance(decided, Fire):
                     self.decisions.fires.append((line, decided))
@@ -158,8 +176,23 @@ class Timetable(BaseJobStore):  # type: ignore[misc]
                     self.decisions.spans.append((line, decided))
         self.move(line, next_at)
 
+    def close(self, line: Line, now: datetime) -> Schedule | None:
+        """Settle a line under its rules so far, because they change now. Returns its schedule if that can be used."""
+        if line.aside:
+            return None
+        try:
+            if line.next_at is not None:
+                self.settle(line, now, line.next_after(now))
+            return line.schedule
+        except Exception as error:
+            self._set_aside(line, error)
+            return None
+
     def undo(self) -> None:
         """Memory as it was before this pass."""
+        for line, _why in self.decisions.unusable:
+            line.aside = False
+            self._push(line)
         for line, old, _new in reversed(self.decisions.moved):
             line.next_at = old
             self._push(line)
@@ -172,24 +205,34 @@ class Timetable(BaseJobStore):  # type: ignore[misc]
 
     def due(self, now: datetime) -> Iterator[Line]:
         """Lines due by ``now``, earliest first, each once."""
+        found: Item | None = None
         while self._heap and self._heap[0][0] <= now:
-            at, name = heapq.heappop(self._heap)
-            line = self.lines.get(name)
-            if line is not None and line.next_at == at:
+            item = heapq.heappop(self._heap)
+            # After an undo the same item may be there more than once.
+            if item != found and (line := self._current(item)):
+                found = item
                 yield line
 
+    def _current(self, item: Item) -> Line | None:
+        """The line of a heap item that is not stale."""
+        at, name = item
+        line = self.lines.get(name)
+        return line if line is not None and line.next_at == at and not line.aside else None
+
     def _set_aside(self, line: Line, error: Exception) -> None:
+        """It is not asked again by this process. In the ledger it stays due: nothing of it was settled."""
         self.decisions.unusable.append((line, f"{type(error).__name__}: {error}"))
-        self.move(line, None)
+        line.aside = True
 
     def _push(self, line: Line) -> None:
-        if line.next_at is not None:
+        if line.next_at is not None and not line.aside:
             heapq.heappush(self._heap, (line.next_at, line.name))
 
     # What APScheduler calls.
 
-    def get_due_jobs(self, now: datetime) -> list[Due]:
-        self.now = now
+    def get_due_jobs(self, _now: datetime) -> list[Due]:
+        # APScheduler reads the clock again; a pass has one now, and the clock has set it.
+        now = self.now
         found: list[Due] = []
         for line in self.due(now):
             try:
@@ -202,10 +245,8 @@ class Timetable(BaseJobStore):  # type: ignore[misc]
 
     def get_next_run_time(self) -> datetime | None:
         while self._heap:
-            at, name = self._heap[0]
-            line = self.lines.get(name)
-            if line is not None and line.next_at == at:
-                return at
+            if self._current(self._heap[0]):
+                return self._heap[0][0]
             heapq.heappop(self._heap)
         return None
 

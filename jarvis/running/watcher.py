@@ -18,7 +18,7 @@ Glance = tuple[int, int, int] | None
 
 
 class Watcher:
-    """Watches files (followed through links) and the ``*.py`` of folders.
+    """Watches files (followed through links) and the ``*.py`` and ``*.yaml`` of folders.
 
     ``files`` and ``folders`` answer what to watch now; ``changed`` is called once a change has been the same twice.
     """
@@ -73,7 +73,7 @@ class Watcher:
     def _look(self) -> dict[Path, Glance]:
         paths = list(self._files())
         for folder in self._folders():
-            paths += sorted(folder.glob("*.py"))
+            paths += sorted([*folder.glob("*.py"), *folder.glob("*.yaml")])
         return {path: _glance(path) for path in paths}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
 
 from jarvis.core import job as job_model
 from jarvis.core.clockfacts import Fact
@@ -118,6 +118,20 @@ def eras(connection: Connection, names: Sequence[str]) -> dict[str, int]:
     for start in range(0, len(names), 500):
         query = select(jobs.c.name, jobs.c.era).where(jobs.c.name.in_(names[start : start + 500]))
         found |= {name: era for name, era in connection.execute(query)}
+    return found
+
+
+def boundaries(connection: Connection, names: Sequence[str] | None = None) -> dict[str, datetime]:
+    """Where each job's last term in its present era began or ended: no later term may begin before it."""
+    last = func.max(func.coalesce(terms.c.until_at, terms.c.from_at, type_=Instant))
+    present = (jobs.c.name == terms.c.job) & (jobs.c.era == terms.c.era)
+    query = select(terms.c.job, last).join_from(terms, jobs, present).group_by(terms.c.job)
+    if names is None:
+        return {row.job: row[1] for row in connection.execute(query)}
+    found: dict[str, datetime] = {}
+    for start in range(0, len(names), 500):
+        some = query.where(terms.c.job.in_(names[start : start + 500]))
+        found |= {row.job: row[1] for row in connection.execute(some)}
     return found
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from jarvis.core import clockfacts
-from jarvis.core.evidence import Counted, Damaged, Definition, Row, Start, Term
+from jarvis.core.evidence import Counted, Damaged, Definition, Evidence, Frame, Row, Start, Term
 from jarvis.core.run import instant
 from jarvis.core.settle import Pause
 from jarvis.store.tables import from_micros, to_micros
@@ -45,19 +44,6 @@ _HORIZON = text("SELECT value FROM meta WHERE key = 'horizon'")
 
 class _Unreadable(ValueError):
     """A value that is not what the schema says."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Testimony:
-    """One job's rows except its runs. ``damaged``: what could not be read."""
-
-    state: str | None = None
-    next_fire_at: datetime | None = None
-    definitions: dict[int, Definition] = field(default_factory=dict)
-    terms: list[Term] = field(default_factory=list)
-    spans: list[Counted] = field(default_factory=list)
-    pauses: list[Pause] = field(default_factory=list)
-    damaged: list[Damaged] = field(default_factory=list)
 
 
 def names(connection: Connection) -> list[str]:
@@ -103,42 +89,37 @@ def facts(connection: Connection) -> tuple[list[clockfacts.Fact], list[Start], l
     return found, starts, damaged
 
 
-def of(connection: Connection, job: str, begin: datetime | None) -> Testimony:
-    """One job: its state, definitions, terms, spans that end after ``begin``, and pauses."""
-    said = Testimony()
-    asked = {"job": job}
-    if row := connection.execute(_JOB, asked).first():
-        said.state = str(row.state)
-        _each([row], "the job's own row", said.damaged, lambda row: _take_next(said, row))
-    said.definitions = {
-        row.id: Definition.read(row.id, job, row.body, bool(row.python))
-        for row in connection.execute(_DEFINITIONS, asked)
-    }
-    said.terms = _each(connection.execute(_TERMS, asked), "a term", said.damaged, _term)
-    said.pauses = _each(connection.execute(_PAUSES, asked), "a pause", said.damaged, _pause)
-    spans = connection.execute(_SPANS, {**asked, "begin": _micros(begin)})
-    said.spans = _each(spans, "a span", said.damaged, _span)
-    return said
+def evidence(connection: Connection, frame: Frame) -> Iterator[Evidence]:
+    """Every job the ledger has heard of, one at a time; a job's runs are read while it is judged."""
+    for name in names(connection):
+        yield _of(connection, name, frame.begin)
 
 
-def rows(connection: Connection, job: str, begin: datetime | None) -> Iterator[Row | Damaged]:
-    """The job's runs due since ``begin``, by scheduled_at; a few thousand at a time."""
-    return _stream(connection, _ROWS, job, begin)
+def _of(connection: Connection, name: str, begin: datetime | None) -> Evidence:
+    asked = {"job": name, "begin": _BEGINNING if begin is None else to_micros(begin)}
+    damaged: list[Damaged] = []
+    own = connection.execute(_JOB, asked).first()
+    next_at = _each([own] if own else [], "its next fire", damaged, lambda row: _maybe(row.next_fire_at))
+    return Evidence(
+        job=name,
+        state=str(own.state) if own else None,
+        next_fire_at=next_at[0] if next_at else None,
+        definitions={
+            row.id: Definition.read(row.id, name, row.body, bool(row.python))
+            for row in connection.execute(_DEFINITIONS, asked)
+        },
+        terms=_each(connection.execute(_TERMS, asked), "a term", damaged, _term),
+        spans=_each(connection.execute(_SPANS, asked), "a span", damaged, _span),
+        pauses=_each(connection.execute(_PAUSES, asked), "a pause", damaged, _pause),
+        damaged=damaged,
+        rows=_stream(connection, _ROWS, asked),
+        begun=_stream(connection, _BEGUN, asked),
+    )
 
 
-def begun(connection: Connection, job: str, begin: datetime | None) -> Iterator[Row | Damaged]:
-    """The job's runs that started since ``begin``, by started_at."""
-    return _stream(connection, _BEGUN, job, begin)
-
-
-def _stream(connection: Connection, query: Any, job: str, begin: datetime | None) -> Iterator[Row | Damaged]:
-    asked = {"job": job, "begin": _micros(begin)}
+def _stream(connection: Connection, query: TextClause, asked: Mapping[str, Any]) -> Iterator[Row | Damaged]:
     for found in connection.execute(query, asked, execution_options={"yield_per": AT_ONCE}):
         yield _row(found)
-
-
-def _micros(begin: datetime | None) -> int:
-    return _BEGINNING if begin is None else to_micros(begin)
 
 
 def _each(rows: Iterable[Any], what: str, damaged: list[Damaged], read: Callable[[Any], Read]) -> list[Read]:
@@ -149,10 +130,6 @@ def _each(rows: Iterable[Any], what: str, damaged: list[Damaged], read: Callable
         except (TypeError, ValueError, OverflowError) as error:
             damaged.append(Damaged(f"{what} cannot be read: {error}"))
     return found
-
-
-def _take_next(said: Testimony, row: Any) -> None:
-    said.next_fire_at = _maybe(row.next_fire_at)
 
 
 def _term(row: Any) -> Term:

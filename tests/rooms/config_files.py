@@ -65,6 +65,7 @@ class Known:
                 "host": {"type": "string"},
                 "port": {"$ref": "#/$defs/Port"},
                 "token": {"type": "string"},
+                "warn": {"type": "string"},
             },
             "required": ["host"],
             "additionalProperties": False,

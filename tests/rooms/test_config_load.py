@@ -325,8 +325,8 @@ class TestFiles:
 
 class TestTheRest:
     def test_slots_store_and_settings(self, tmp_path: Path) -> None:
-        text = "slots: {process: 3}\nstore: data/l.sqlite\nsettings: {heartbeat: 30s, state: ./s, handlers: [h]}\njobs: {}\n"
-        config = read(tmp_path, text)
+        text = "slots: {process: 3}\nstore: data/l.sqlite\nsettings: {heartbeat: 30s, state: ./s, handlers: [h]}\n"
+        config = read(tmp_path, text + "jobs: {}\n")
         assert (config.slots.process, config.slots.thread) == (3, Slots().thread)
         assert config.store == str(tmp_path / "data/l.sqlite")
         assert config.settings.heartbeat == timedelta(seconds=30)

@@ -97,7 +97,7 @@ def test_the_owners_private_group_is_the_owner(file: Path, monkeypatch: pytest.M
 
 def group(monkeypatch: pytest.MonkeyPatch, *, name: str, members: list[str]) -> None:
     entry = SimpleNamespace(gr_name=name, gr_mem=members)
-    monkeypatch.setattr(safety.grp, "getgrgid", lambda gid: entry)
+    monkeypatch.setattr("grp.getgrgid", lambda gid: entry)
 
 
 def test_a_link_is_as_safe_as_its_target_and_both_folders(folder: Path, file: Path, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_plain_word_means_what_all_readers_agree_on(word: str, meaning: object
     assert (found, type(found)) == (meaning, type(meaning))
 
 
-TRAPS = "yes Yes YES no No NO on On ON off Off OFF ~ = .inf -.inf +.INF .nan .NaN 22:30 1:2:3 -1:30 190:20:30.15 007 08 "
+TRAPS = "Yes YES no No NO on On ON off Off OFF ~ = .inf -.inf +.INF .nan .NaN 22:30 1:2:3 -1:30 190:20:30.15 007 08 "
 TRAPS += (
     "0644 00 -07 0o17 0b101 1_000 0x_1 1_0.5 1.0_5 2026-01-01 2026-1-1 2026-01-01T10:00:00Z 1e5 1.5e3 2E-3"
 )

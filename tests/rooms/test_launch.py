@@ -62,11 +62,33 @@ def test_a_program_killed_by_a_signal_is_not_taken_for_our_doing(house: House) -
 @pytest.mark.parametrize(
     ("argv", "fields", "sentence", "code"),
     [
-        pytest.param(["/no/such/thing"], {}, "could not start: no such file: /no/such/thing", 127, id="no such file"),
-        pytest.param(["nosuchthing"], {}, "could not start: no such program: nosuchthing is not in PATH", 127, id="not in PATH"),
-        pytest.param(["/etc/passwd"], {}, "could not start: permission denied: /etc/passwd", 126, id="not executable"),
-        pytest.param(["true"], {"cwd": "/no/folder"}, "could not start: cwd /no/folder does not exist", 126, id="no cwd"),
-        pytest.param(["true"], {"cwd": "/etc/passwd"}, "could not start: cannot enter cwd /etc/passwd", 126, id="cwd is a file"),
+        pytest.param(
+            ["/no/such/thing"], {}, "could not start: no such file: /no/such/thing", 127, id="no such file"
+        ),
+        pytest.param(
+            ["nosuchthing"],
+            {},
+            "could not start: no such program: nosuchthing is not in PATH",
+            127,
+            id="not in PATH",
+        ),
+        pytest.param(
+            ["/etc/passwd"], {}, "could not start: permission denied: /etc/passwd", 126, id="not executable"
+        ),
+        pytest.param(
+            ["true"],
+            {"cwd": "/no/folder"},
+            "could not start: cwd /no/folder does not exist",
+            126,
+            id="no cwd",
+        ),
+        pytest.param(
+            ["true"],
+            {"cwd": "/etc/passwd"},
+            "could not start: cannot enter cwd /etc/passwd",
+            126,
+            id="cwd is a file",
+        ),
         pytest.param(["t\0rue"], {}, "could not start: ", 126, id="a NUL in a name"),
         pytest.param(
             ["true"],
@@ -76,9 +98,19 @@ def test_a_program_killed_by_a_signal_is_not_taken_for_our_doing(house: House) -
             id="no folder for the output",
         ),
         pytest.param(
-            ["/no/such/thing"], {"nice": 5}, "could not start: no such file: /no/such/thing", 127, id="no such file, niced"
+            ["/no/such/thing"],
+            {"nice": 5},
+            "could not start: no such file: /no/such/thing",
+            127,
+            id="no such file, niced",
         ),
-        pytest.param(["true"], {"limits": {"nofile": 10**9}}, "could not start: cannot set limits: nofile", 126, id="limit"),
+        pytest.param(
+            ["true"],
+            {"limits": {"nofile": 10**9}},
+            "could not start: cannot set limits: nofile",
+            126,
+            id="limit",
+        ),
     ],
 )
 def test_what_cannot_start_says_why_in_a_sentence(
@@ -151,10 +183,14 @@ STEP = request.StepRequest
     ("before", "main", "after", "written", "code", "step"),
     [
         pytest.param(["echo b"], "echo m", ["echo a"], b"b\nm\na\n", 0, None, id="all go well"),
-        pytest.param(["echo b; exit 4"], "echo m", ["echo a"], b"b\n", 4, "before 1", id="a before step fails"),
+        pytest.param(
+            ["echo b; exit 4"], "echo m", ["echo a"], b"b\n", 4, "before 1", id="a before step fails"
+        ),
         pytest.param(["exit 1", "-exit 2"], "echo m", [], b"", 1, "before 1", id="the first failure decides"),
         pytest.param(["-exit 4", "echo b"], "echo m", [], b"b\nm\n", 0, None, id="a failure that may be"),
-        pytest.param([], "echo m; exit 5", ["echo a"], b"m\n", 5, None, id="no after step when the program fails"),
+        pytest.param(
+            [], "echo m; exit 5", ["echo a"], b"m\n", 5, None, id="no after step when the program fails"
+        ),
         pytest.param([], "echo m; exit 75", ["echo a"], b"m\na\n", 75, None, id="after a success code"),
         pytest.param([], "echo m", ["exit 6", "echo a"], b"m\n", 6, "after 1", id="an after step fails"),
         pytest.param([], "echo m", ["-exit 6", "echo a"], b"m\na\n", 0, None, id="an after step may fail"),
@@ -165,12 +201,11 @@ def test_steps(
 ) -> None:
     def steps(texts: list[str]) -> tuple[launch.StepRequest, ...]:
         return tuple(
-            STEP(argv=("/bin/sh", "-c", text.removeprefix("-")), ignore_failure=text.startswith("-")) for text in texts
+            STEP(argv=("/bin/sh", "-c", text.removeprefix("-")), ignore_failure=text.startswith("-"))
+            for text in texts
         )
 
-    run = house.start(
-        "/bin/sh", "-c", main, before=steps(before), after=steps(after), success_codes=(0, 75)
-    )
+    run = house.start("/bin/sh", "-c", main, before=steps(before), after=steps(after), success_codes=(0, 75))
     result = house.result(run)
     assert (house.output(run), result.exit_code) == (written, code)
     assert (result.step or "").startswith(step or "")
@@ -189,7 +224,9 @@ def test_a_step_that_may_fail_may_also_be_missing(house: House) -> None:
 
 
 def test_only_the_program_gets_the_standard_input(house: House) -> None:
-    run = house.start("/bin/cat", stdin="text", before=(STEP(argv=("/bin/cat",)),), after=(STEP(argv=("/bin/cat",)),))
+    run = house.start(
+        "/bin/cat", stdin="text", before=(STEP(argv=("/bin/cat",)),), after=(STEP(argv=("/bin/cat",)),)
+    )
     house.result(run)
     assert house.output(run) == b"text"
 
@@ -229,7 +266,9 @@ def test_a_notice_may_launch_and_find(tmp_path: Path) -> None:
     assert said == ["Finished"] * 5
 
 
-def test_an_error_in_notify_does_not_end_the_listening(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_in_notify_does_not_end_the_listening(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     ended = threading.Semaphore(0)
 
     def notify(notice: launch.Notice) -> None:
@@ -273,7 +312,9 @@ def test_an_idle_supervisor_keeps_nothing_of_the_run_before(house: House, tmp_pa
         return os.readlink(f"/proc/{pid}/cwd") == "/" and not any(str(tmp_path) in one for one in targets)
 
     log = launch.Stream(kind="append", path=str(tmp_path / "log"))
-    house.sh("umask; cd; yes | head -c 300000; echo $-", cwd=str(tmp_path), umask=0o007, stdin="text", cap=1_000)
+    house.sh(
+        "umask; cd; yes | head -c 300000; echo $-", cwd=str(tmp_path), umask=0o007, stdin="text", cap=1_000
+    )
     house.sh("echo", stdout=log, stderr=log)
     pids = launch_house.supervisors()
     assert pids
@@ -313,11 +354,27 @@ def test_the_spawner_imports_nothing_of_jarvis_and_nothing_heavy(house: House) -
         "print(sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     run = house.start(
-        sys.executable, "-S", "-E", "-s", "-c", script, str(Path(launch.__file__).parent), stderr=launch.Stream(kind="discard")
+        sys.executable,
+        "-S",
+        "-E",
+        "-s",
+        "-c",
+        script,
+        str(Path(launch.__file__).parent),
+        stderr=launch.Stream(kind="discard"),
     )
     house.result(run)
     loaded = set(json.loads(house.output(run).decode().replace("'", '"')))
-    assert not loaded & {"jarvis", "logging", "subprocess", "asyncio", "threading", "dataclasses", "pathlib", "inspect"}
+    assert not loaded & {
+        "jarvis",
+        "logging",
+        "subprocess",
+        "asyncio",
+        "threading",
+        "dataclasses",
+        "pathlib",
+        "inspect",
+    }
 
 
 def test_resources_are_counted(house: House) -> None:

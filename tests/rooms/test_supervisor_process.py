@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from jarvis.handling.lean import memory
+from jarvis.handling.lean import memory, program
+from jarvis.handling.request import Stream
 from tests.rooms import launch_house
 from tests.rooms.launch_house import House
 
@@ -27,9 +28,13 @@ def house(tmp_path: Path) -> Iterator[House]:
         pytest.param({"umask": 0o027}, "umask", "0027", id="umask"),
         pytest.param({"umask": 0o027, "nice": 1}, "umask", "0027", id="umask with a fork"),
         pytest.param({"nice": 7}, "nice", "7", id="nice"),
-        pytest.param({"cpu": "batch"}, "chrt -p $$ | head -n1 | sed 's/.*: //'", "SCHED_BATCH", id="cpu batch"),
+        pytest.param(
+            {"cpu": "batch"}, "chrt -p $$ | head -n1 | sed 's/.*: //'", "SCHED_BATCH", id="cpu batch"
+        ),
         pytest.param({"cpu": "idle"}, "chrt -p $$ | head -n1 | sed 's/.*: //'", "SCHED_IDLE", id="cpu idle"),
-        pytest.param({"cpu": "normal"}, "chrt -p $$ | head -n1 | sed 's/.*: //'", "SCHED_OTHER", id="cpu normal"),
+        pytest.param(
+            {"cpu": "normal"}, "chrt -p $$ | head -n1 | sed 's/.*: //'", "SCHED_OTHER", id="cpu normal"
+        ),
         pytest.param({"io": "idle"}, "ionice -p $$", "idle", id="io idle"),
         pytest.param({"io": "best-effort:6"}, "ionice -p $$", "best-effort: prio 6", id="io best effort"),
         pytest.param({"io": "best-effort"}, "ionice -p $$", "best-effort: prio 4", id="io without a level"),
@@ -39,10 +44,14 @@ def house(tmp_path: Path) -> Iterator[House]:
         pytest.param({"cwd": "/usr"}, "pwd", "/usr", id="cwd"),
         pytest.param({"cwd": "/usr", "nice": 1}, "pwd", "/usr", id="cwd with a fork"),
         pytest.param({"env": {"HOME": "/var"}}, "pwd", "/var", id="home when there is no cwd"),
-        pytest.param({"nice": 3}, "grep -c . /proc/self/fdinfo/0; ls /proc/$$/fd | tr '\\n' ' '", None, id="fds"),
+        pytest.param(
+            {"nice": 3}, "grep -c . /proc/self/fdinfo/0; ls /proc/$$/fd | tr '\\n' ' '", None, id="fds"
+        ),
     ],
 )
-def test_a_job_gets_what_it_asks_for(house: House, fields: dict[str, Any], script: str, said: str | None) -> None:
+def test_a_job_gets_what_it_asks_for(
+    house: House, fields: dict[str, Any], script: str, said: str | None
+) -> None:
     run = house.start("/bin/sh", "-c", script, **fields)
     assert house.result(run).exit_code == 0
     text = house.output(run).decode().strip()
@@ -69,8 +78,6 @@ def test_a_job_is_another_user(house: House, fields: dict[str, Any], said: str) 
 
 @pytest.mark.needs("root")
 def test_another_users_job_opens_its_files_as_that_user(house: House, tmp_path: Path) -> None:
-    from jarvis.handling.launch import Stream
-
     secret = tmp_path / "secret"
     secret.write_text("root's")
     secret.chmod(0o600)
@@ -90,24 +97,25 @@ def test_a_user_that_cannot_enter_the_folder_is_told(house: House, tmp_path: Pat
 
 
 @pytest.mark.needs("root")
-def test_raising_a_priority_needs_root_and_says_so(house: House) -> None:
-    """A house whose spawner has given up its rights: a job that is another user starts the same program again."""
-    launcher = (
-        "import sys, os; sys.path.insert(0, sys.argv[1]); from lean import program\n"
-        "wish = dict.fromkeys(program.SPECIAL) | {'nice': -5, 'cwd': '/', 'env': {}, 'umask': None,"
-        " 'stdout': {'kind': 'discard'}, 'stderr': {'kind': 'discard'}}\n"
-        "null = os.open('/dev/null', os.O_RDWR)\n"
-        "try: program.start(wish, ['/bin/true'], null, program.Streams(wish, -1, null))\n"
-        "except program.Unstartable as error: print(error, error.code)\n"
-    )
-    import sys
-
-    folder = str(Path(memory.__file__).parent.parent)
-    run = house.start(sys.executable, "-S", "-B", "-c", launcher, folder, uid=1234, gid=1234)
-    house.result(run)
-    assert house.output(run).decode() == (
-        "could not start: cannot set nice -5: permission denied; only root may do that 126\n"
-    )
+def test_raising_a_priority_needs_root_and_says_so() -> None:
+    wish: dict[str, Any] = dict.fromkeys(program.SPECIAL) | {"nice": -5, "cwd": "/", "env": {}, "umask": None}
+    wish |= {"stdout": {"kind": "discard"}, "stderr": {"kind": "discard"}}
+    said, say = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.setuid(1234)
+            program.start(wish, ["/bin/true"], null, program.Streams(wish, -1, null))
+        except program.Unstartable as error:
+            os.write(say, f"{error} {error.code}".encode())
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(say)
+    with os.fdopen(said) as pipe:
+        text = pipe.read()
+    assert text == "could not start: cannot set nice -5: permission denied; only root may do that 126"
 
 
 def test_limits_of_the_supervisor_stay_as_they_are(house: House) -> None:
@@ -121,7 +129,13 @@ def test_limits_of_the_supervisor_stay_as_they_are(house: House) -> None:
     ("entries", "file", "text", "kills"),
     [
         pytest.param("0::/jarvis\n", "jarvis/memory.events", "low 0\noom 3\noom_kill 2\n", 2, id="version 2"),
-        pytest.param("4:memory:/a:b\n0::/\n", "memory/a:b/memory.oom_control", "under_oom 0\noom_kill 7\n", 7, id="version 1"),
+        pytest.param(
+            "4:memory:/a:b\n0::/\n",
+            "memory/a:b/memory.oom_control",
+            "under_oom 0\noom_kill 7\n",
+            7,
+            id="version 1",
+        ),
     ],
 )
 def test_kills_for_want_of_memory_are_read_from_the_control_group(

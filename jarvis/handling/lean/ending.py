@@ -35,13 +35,14 @@ class Remains:
         watch.reap()
         kill_at = time.monotonic() + grace
         asked: set[int] = set()
-        while left := self._look(watch, thorough):
+        # below a sub-reaper only having no children says for certain that nothing was overlooked
+        while (left := self._look(watch, thorough)) or not watch.childless:
             self._found |= {(seen.pid, seen.started) for seen in left}
             now = time.monotonic()
             if now >= kill_at + UNKILLABLE:
                 self.unkillable += [seen.pid for seen in left if seen.pid not in self.unkillable]
                 return
-            if now >= kill_at:
+            if now >= kill_at or not left:
                 processes.send(signal.SIGKILL, left)
                 watch.turn(now + 0.02)
                 continue

@@ -13,7 +13,9 @@ import fcntl
 import os
 
 RING_HEADER = 4_096
-"""Where the ring's bytes begin; before them three 8-byte numbers: total written, length of the head, size."""
+"""Where the ring's bytes begin. Before them four 8-byte numbers: how much has been written in all, the length of
+the head, the size of the ring, and how much will have been written once what is being written now has been:
+what that overwrites is no longer what it was."""
 
 _SMALL, _LARGE = 65_536, 1_048_576
 _F_SETPIPE_SZ = 1031
@@ -136,13 +138,18 @@ class Capture:
         if self._ring < 0:
             self._ring = _create(f"{self._path}.tail")
         position = self.total - len(data) - self.head
+        self._publish(position)
         while len(data):
             place = position % self._size
             count = os.pwrite(self._ring, data[: self._size - place], RING_HEADER + place)
             position += count
             data = data[count:]
-        header = b"".join(number.to_bytes(8, "little") for number in (self.total, self.head, self._size))
-        os.pwrite(self._ring, header, 0)
+        self._publish(position)
+
+    def _publish(self, position: int) -> None:
+        """Say what can be read now, and what is being overwritten."""
+        numbers = (self.head + position, self.head, self._size, self.total)
+        os.pwrite(self._ring, b"".join(number.to_bytes(8, "little") for number in numbers), 0)
 
     def _unroll(self, start: int, count: int, end: int) -> None:
         while count:

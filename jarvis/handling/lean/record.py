@@ -49,7 +49,9 @@ class Record:
         claimed = False
         try:
             _make(self.folder)
-            self._claim = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._claim = os.open(
+                draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600
+            )
             self._line(self._head())
             # a claim is seen whole or not at all, and only one link of this name can be made
             os.link(draft, f"{self.folder}/claim")
