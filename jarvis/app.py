@@ -20,7 +20,7 @@ from jarvis.core.clockfacts import Reading
 from jarvis.core.config import Settings, Slots
 from jarvis.core.job import Job
 from jarvis.core.run import Run
-from jarvis.errors import ConfigError, Refused
+from jarvis.errors import ConfigError, Refused, StoreBusy, StoreError
 from jarvis.handling import catalogue as catalogues
 from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.launch import Launcher, Request
@@ -29,6 +29,7 @@ from jarvis.running.clock import Clock
 from jarvis.running.conductor import Conductor
 from jarvis.running.preparing import Place
 from jarvis.running.readings import Clocks, Heartbeat
+from jarvis.running.restoring import Restored
 from jarvis.running.roster import Roster
 from jarvis.running.threads import Threads
 from jarvis.running.trouble import Troubles
@@ -41,6 +42,8 @@ log = logging.getLogger("jarvis.app")
 
 BUSY = timedelta(seconds=1)
 STOP_WITHIN = timedelta(seconds=1)
+OPEN_WITHIN = 60
+"""Tries of ``BUSY`` each before a ledger that somebody holds keeps Jarvis from starting."""
 
 
 @dataclass(kw_only=True)
@@ -67,7 +70,7 @@ class App:
         self.instance.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.database = Database(self.instance.ledger, busy=BUSY)
         now = self.clocks.read().wall_at
-        self.new, restored = restoring.open_ledger(self.database, self.instance.runs, now)
+        self.new, restored = self._open_ledger(now)
         if restored is not None:
             restoring.account(self.database, restored, self.instance.runs, now)
         self.catalogue = Catalogue(self._handler_folders())
@@ -92,6 +95,15 @@ class App:
             self._refuse_config(error, "jobs.yaml cannot be used; the last good set of jobs runs on")
         self._build_conductor(self.config.slots if self.config else Slots())
         self.watcher = Watcher(files=self._watched, folders=self._watched_folders, changed=self.look_again)
+
+    def _open_ledger(self, now: datetime) -> tuple[bool, Restored | None]:
+        """Somebody may hold the ledger for a while (a backup tool at login): that is waited for, and said."""
+        for _second in range(OPEN_WITHIN):
+            try:
+                return restoring.open_ledger(self.database, self.instance.runs, now)
+            except StoreBusy as error:
+                log.warning("%s", error)
+        return restoring.open_ledger(self.database, self.instance.runs, now)
 
     def _handler_folders(self) -> list[tuple[str, Path]]:
         own = [*map(Path, self.settings.handlers), self.instance.config.parent / "handlers"]
@@ -200,8 +212,11 @@ class App:
         self._asking.shutdown(wait=False, cancel_futures=True)
         left = sorted(number for number, active in self.conductor.floor.active.items() if not active.thread)
         self.launcher.close()
-        with self.database.write() as connection:
-            book.add_fact(connection, "stop", now, now, 0.0, f"daemon {self.daemon_id}")
+        try:
+            with self.database.write() as connection:
+                book.add_fact(connection, "stop", now, now, 0.0, f"daemon {self.daemon_id}")
+        except StoreError as error:  # for information only; nothing may keep a daemon from stopping
+            log.warning("the end could not be noted: %s", error)
         self.heartbeat.close()
         self.database.close()
         return left
@@ -221,8 +236,17 @@ class App:
 
     # Reloading.
 
-    def look_again(self) -> None:
-        """Files changed: read handlers and jobs.yaml again; what cannot be used changes nothing."""
+    def look_again(self) -> bool:
+        """Files changed: read handlers and jobs.yaml again; what cannot be used changes nothing. False: ask again."""
+        try:
+            self._look_again()
+        except StoreError as error:
+            self.troubles.note("reload", str(error), self.clocks.read().wall_at)
+            return False
+        self.troubles.clear("reload")
+        return True
+
+    def _look_again(self) -> None:
         try:
             self.reload(confirm=False)
         except ConfigError as error:

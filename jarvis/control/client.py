@@ -1,4 +1,4 @@
-"""How does the command line reach the daemon? HTTP over its unix socket; nothing is imported that a start would feel."""
+"""How does the command line reach the daemon? HTTP over its unix socket, and no import that a start would feel."""
 
 from __future__ import annotations
 

@@ -8,8 +8,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
@@ -115,9 +117,9 @@ class _Life:
     def __init__(self, app: App, *, once: bool) -> None:
         self._app = app
         self._once = once
-        self._ending = threading.Event()
-        self._reload = threading.Event()
-        self._wake = threading.Event()
+        # Not Events: their lock is held when a second signal interrupts the first one's handler, for ever.
+        self._ending = False
+        self._wishes: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._server: Any = None
         self._notifier = notify.adopt()
         self._watchdog = Watchdog(
@@ -145,12 +147,11 @@ class _Life:
         signal.signal(signal.SIGHUP, self._asked_to_reload)
 
     def _asked_to_end(self, _number: int, _frame: object) -> None:
-        self._ending.set()
-        self._wake.set()
+        self._ending = True
+        self._wishes.put("end")
 
     def _asked_to_reload(self, _number: int, _frame: object) -> None:
-        self._reload.set()
-        self._wake.set()
+        self._wishes.put("reload")
 
     def stop(self) -> None:
         """What the ``stop`` verb calls."""
@@ -158,7 +159,7 @@ class _Life:
 
     def _first_pass(self) -> None:
         patience = time.monotonic() + FIRST_PASS_WITHIN
-        while self._app.clock.passes == 0 and time.monotonic() < patience and not self._ending.is_set():
+        while self._app.clock.passes == 0 and time.monotonic() < patience and not self._ending:
             time.sleep(0.005)
 
     def _serve(self) -> None:
@@ -182,16 +183,22 @@ class _Life:
             print("  stop            Ctrl-C, or jarvis down", file=sys.stderr)
 
     def _wait(self) -> None:
-        while not self._ending.is_set():
-            self._wake.wait(0.2 if self._once else None)
-            self._wake.clear()
-            if self._reload.is_set():
-                self._reload.clear()
+        while not self._ending:
+            if "reload" in self._heard() and not self._ending:
                 self._notifier.reloading(self._app.clocks.read().awake)
                 self._app.look_again()
                 self._notifier.ready(f"{len(self._app.roster.lines)} jobs")
             if self._once and self._idle():
                 return
+
+    def _heard(self) -> set[str]:
+        """Wait for a wish; a shower of them is one."""
+        wishes: set[str] = set()
+        with contextlib.suppress(queue.Empty):
+            wishes.add(self._wishes.get(timeout=0.2 if self._once else None))
+            while True:
+                wishes.add(self._wishes.get_nowait())
+        return wishes
 
     def _idle(self) -> bool:
         """Everything that was due is done."""

@@ -1,4 +1,4 @@
-"""Whom do verbs ask? A running daemon's rooms, or, without one, its ledger (or only jobs.yaml), read and not changed."""
+"""Whom do verbs ask? A running daemon's rooms, or, without one, its ledger (or only jobs.yaml), read only."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ class Desk:
         found = Database(path)
         if (version := found.version()) != databases.HEAD:
             raise StoreError(
-                f"the ledger {path} has schema {version}, this Jarvis reads {databases.HEAD}: 'jarvis up' brings it up to date"
+                f"the ledger {path} has schema {version}, this Jarvis reads {databases.HEAD}: "
+                "'jarvis up' brings it up to date"
             )
         return found
 

@@ -44,8 +44,6 @@ class Verb:
     def bind(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments to call with. Raises Misfit with everything that is wrong."""
         given = {f"{name}_" if keyword.iskeyword(name) else name: value for name, value in values.items()}
-        if self.form._fits_as_it_is(given):
-            return given
         bound, problems = self.form.checker.read(given)
         if problems:
             said = "; ".join(f"{message} ({hint})" if hint else message for _, message, hint in problems)

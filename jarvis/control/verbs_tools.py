@@ -1,4 +1,4 @@
-"""What can be asked that needs no daemon? Is a file in order, when is that due, which handlers are there, was all done?"""
+"""What can be asked without a daemon? Is a file in order, when is that due, which handlers are there, was all done?"""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ def version() -> str | None:
             except (OSError, ValueError):
                 continue
         return None
+    from importlib import metadata
+
     try:
-        import tzdata
-    except ImportError:
+        return metadata.version("tzdata")
+    except metadata.PackageNotFoundError:
         return None
-    edition: str = tzdata.IANA_VERSION
-    return edition

@@ -124,6 +124,8 @@ class _Starts:
         """Fires that must be there, each with what it is in words."""
         boots: set[str] = set()
         for number, start in enumerate(self._frame.starts):
+            if self._frame.doubtful(start.at):
+                continue
             kinds = {
                 kind
                 for term in evidence.terms

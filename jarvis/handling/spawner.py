@@ -21,11 +21,12 @@ from collections import deque
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from jarvis.handling import supervisor
+    from jarvis.handling import shift, supervisor
     from jarvis.handling.lean import frames, memory, notices, processes
 else:
     # what lies beside this file must never stand in for a module of the standard library
     sys.path.append(sys.path.pop(0))
+    import shift
     import supervisor
     from lean import frames, memory, notices, processes
 
@@ -179,7 +180,7 @@ class Spawner:
                 os.close(fd)
             if ours >= 0:
                 os.close(ours)
-            code = supervisor.serve(run, request, self.place, theirs)
+            code = shift.serve(run, request, self.place, theirs)
         finally:
             os._exit(code)
 

@@ -1,12 +1,12 @@
 """What does the process that looks after one run do, from its claim to its result?
 
 It is forked by the spawner and outlives the daemon: nothing here needs anybody to listen. When a run has ended
-and nothing at all is left of it, the same process may look after another. Only cheap stdlib modules and the package ``lean`` may be imported.
+and nothing at all is left of it, the same process may look after another. Only cheap stdlib modules and the
+package ``lean`` may be imported.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from jarvis.handling.lean import (
         ears,
         ending,
-        frames,
         memory,
         notices,
         output,
@@ -31,7 +30,6 @@ else:
     from lean import (
         ears,
         ending,
-        frames,
         memory,
         notices,
         output,
@@ -49,9 +47,6 @@ TOLD, TAKEN, UNTOLD = 0, 11, 12
 SETTLE = 2.0
 """Seconds that processes left over by a job get between SIGTERM and SIGKILL."""
 
-RUNS_EACH = 500
-"""Runs after which a supervisor ends: whatever it may have gathered goes with it."""
-
 
 class Place(NamedTuple):
     """What all supervisors of a spawner share."""
@@ -61,50 +56,6 @@ class Place(NamedTuple):
     notices: int
     null: int
     memory: int
-
-
-def serve(run: int, request: bytes, place: Place, channel: int) -> int:
-    """Look after one run after the other, as long as the spawner has more; the exit code.
-
-    Only a supervisor with no process left below it takes another run. Its exit code is that of a run not yet
-    reported through the channel.
-    """
-    os.setsid()
-    os.dup2(place.null, 2)
-    processes.title("jarvis-run")
-    processes.adopt_orphans()
-    listening = ears.Ears()
-    for _ in range(RUNS_EACH):
-        code, reusable = look_after(run, request, place, listening)
-        if channel < 0 or not reusable or listening.end:
-            return code
-        try:
-            os.chdir("/")
-            os.write(channel, bytes([code]))
-            frame = frames.receive(channel)
-        except OSError:
-            return code
-        if frame is None:
-            return TOLD
-        run, request = frame
-    return code
-
-
-def look_after(run: int, request: bytes, place: Place, listening: ears.Ears) -> tuple[int, bool]:
-    """The whole life of one run: the exit code for it, and whether nothing at all is left of it."""
-    try:
-        supervisor = Supervisor(json.loads(request), place, listening)
-        try:
-            return supervisor.live(), supervisor.bare
-        finally:
-            supervisor.close()
-    except record.Taken:
-        return TAKEN, True
-    except record.Unclaimable as error:
-        reason = str(error)
-    except Exception as error:
-        reason = _fault(error)
-    return (TOLD if notices.tell(place.notices, "gone", run, None, reason) else UNTOLD), False
 
 
 class Supervisor:
@@ -144,7 +95,7 @@ class Supervisor:
             self._clear()
         except Exception as error:
             # a fault of ours must end the job and be recorded, not leave it unsupervised
-            self.error = _fault(error)
+            self.error = fault(error)
             self.stopped = self.stopped or "fault"
             self._clear()
         self._finish()
@@ -304,5 +255,6 @@ class Supervisor:
         }
 
 
-def _fault(error: Exception) -> str:
+def fault(error: Exception) -> str:
+    """What is said when the error is in here."""
     return f"the supervisor failed: {type(error).__name__}: {error}; please report this"

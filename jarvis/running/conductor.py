@@ -15,7 +15,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from jarvis.core import clockfacts
 from jarvis.core.admission import Refuse
+from jarvis.core.clockfacts import Reading
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
 from jarvis.errors import JarvisError, LaunchError, Refused, StoreError
@@ -34,6 +36,7 @@ log = logging.getLogger("jarvis.conductor")
 
 BATCH = 512
 LONGEST_WAIT = 1.0
+NEVER = timedelta(days=36_500)
 
 
 class Conductor:
@@ -70,6 +73,7 @@ class Conductor:
             prepare=lambda run, job, now: prepare(run, job, self._memory.recall(job.name), now),
         )
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._last: Reading | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="jarvis-conductor", daemon=True)
 
@@ -166,8 +170,19 @@ class Conductor:
             pass
         return found
 
+    def _now(self) -> datetime:
+        """The wall clock; when it was set, those who wait for a length of time are shifted with it."""
+        reading = self._clocks.read()
+        last, self._last = self._last, reading
+        steps = (
+            [fact for fact in clockfacts.between(last, reading, NEVER) if fact.kind == "step"] if last else []
+        )
+        for step in steps:
+            self.floor.shift(step.amount)
+        return reading.wall_at
+
     def _round(self, messages: Sequence[Any]) -> None:
-        now = self._clocks.read().wall_at
+        now = self._now()
         work = Work()
         for message in messages:
             try:

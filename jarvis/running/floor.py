@@ -94,6 +94,16 @@ class Floor:
                 for kind, size in self.slots.items():
                     self._unpark((Blocker.SLOT, kind), most=size - self._used[kind])
 
+    def shift(self, by: timedelta) -> None:
+        """The wall clock was set by this much: whoever waits for a length of time waits no longer and no shorter."""
+        self._timers = [(at + by, number) for at, number in self._timers]
+        self._deadlines = [(at + by, number) for at, number in self._deadlines]
+        self.last_started = {job: at + by for job, at in self.last_started.items()}
+        for held in self.waiting.values():
+            held.since_at += by
+            if held.run.not_before is not None:
+                held.run = replace(held.run, not_before=held.run.not_before + by)
+
     def wake(self, number: int) -> None:
         """Ask about this run again."""
         if held := self.waiting.get(number):

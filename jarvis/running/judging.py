@@ -35,32 +35,31 @@ def supervised(run: Run, job: Job, result: Result, outcome: Outcome | None, now:
     status, reason = _status(job, result, outcome)
     changes = {
         "status": status,
-        "reason": _clean(reason),
         "started_at": result.started_at,
         "ended_at": result.ended_at,
         "exit_code": result.exit_code if result.signal is None else -result.signal,
         "output_bytes": result.output_bytes,
         "output_dropped": result.output_dropped,
     }
-    return _verdict(run, changes, job, outcome, now)
+    return _verdict(run, reason, changes, job, outcome, now)
 
 
 def threaded(run: Run, job: Job, outcome: Outcome, started_at: datetime, ended_at: datetime) -> Verdict:
     """A run of a handler in one of the daemon's threads."""
     status, reason = _left(outcome)
-    changes = {"status": status, "reason": _clean(reason), "started_at": started_at, "ended_at": ended_at}
-    return _verdict(run, changes, job, outcome, ended_at)
+    changes = {"status": status, "started_at": started_at, "ended_at": ended_at}
+    return _verdict(run, reason, changes, job, outcome, ended_at)
 
 
 def overdue(run: Run, job: Job, now: datetime) -> Verdict:
     """A thread that outlives its timeout: it cannot be ended, but the run can."""
     why = "over its timeout; its thread cannot be ended and keeps its slot until it returns"
-    return _verdict(run, {"status": Status.TIMED_OUT, "reason": why, "ended_at": now}, job, None, now)
+    return _verdict(run, why, {"status": Status.TIMED_OUT, "ended_at": now}, job, None, now)
 
 
 def lost(run: Run, job: Job, why: str, now: datetime) -> Verdict:
     """Nobody can say how it ended. Repeated only when the job asks for it."""
-    judged = _verdict(run, {"status": Status.LOST, "reason": why, "ended_at": now}, job, None, now)
+    judged = _verdict(run, why, {"status": Status.LOST, "ended_at": now}, job, None, now)
     return replace(judged, retry_at=now, rerun=True) if job.spec.on_lost == "rerun" else judged
 
 
@@ -75,7 +74,9 @@ def refused(run: Run, job: Job | None, now: datetime) -> Verdict:
     return Verdict(run=run, notes=notes)
 
 
-def _verdict(run: Run, changes: dict[str, Any], job: Job, outcome: Outcome | None, now: datetime) -> Verdict:
+def _verdict(
+    run: Run, reason: str | None, changes: dict[str, Any], job: Job, outcome: Outcome | None, now: datetime
+) -> Verdict:
     """The row with the handler's words, whether it is tried again, and what a person should hear."""
     if outcome is not None:
         changes |= {
@@ -83,7 +84,8 @@ def _verdict(run: Run, changes: dict[str, Any], job: Job, outcome: Outcome | Non
             "numbers": outcome.numbers,
             "error": _clean(outcome.error),
         }
-    run = replace(run, **changes)
+    # What was said when it was queued (a retry after ..., a rerun) stays, unless its end has a reason of its own.
+    run = replace(run, **changes, reason=_clean(reason) or run.reason)
     gave_up = outcome is not None and outcome.status == "gave_up"
     retry_at = None if gave_up else retrying.next_attempt_at(run, job.retry, now)
     alerts = outcome.alerts if outcome else ()
@@ -112,7 +114,10 @@ def _status(job: Job, result: Result, outcome: Outcome | None) -> tuple[Status, 
     if outcome is not None and result.signal is None:
         return _left(outcome)
     if job.python and result.signal is None:
-        return Status.FAILED, f"the handler ended its process ({_exit(result)}) without saying what became of it"
+        return (
+            Status.FAILED,
+            f"the handler ended its process ({_exit(result)}) without saying what became of it",
+        )
     if result.signal is None and result.exit_code in job.spec.success_codes and outcome is None:
         return Status.SUCCEEDED, None
     return Status.FAILED, _exit(result)

@@ -76,7 +76,8 @@ class Roster:
             pauses = book.all_pauses(connection)
             since = book.boundaries(connection)
         self._clock.timetable.fill(
-            Line(entry, pauses=pauses.get(name, ()), since_at=since.get(name)) for name, entry in known.items()
+            Line(entry, pauses=pauses.get(name, ()), since_at=since.get(name))
+            for name, entry in known.items()
         )
 
     def begin(self, daemon: str, boot: str) -> None:

@@ -167,9 +167,7 @@ class Timetable(BaseJobStore):  # type: ignore[misc]
         if first is not None and first <= now and line.schedule is not None:
             late = now - first
             lateness = self.lateness(line, first) if late > timedelta(seconds=1) else Lateness()
-            for decided in settle(
-                line.job, line.schedule, first, now, pauses=line.pauses, lateness=lateness
-            ):
+            for decided in settle(line.job, line.schedule, first, now, pauses=line.pauses, lateness=lateness):
                 if isinstance(decided, Fire):
                     self.decisions.fires.append((line, decided))
                 else:

@@ -20,7 +20,8 @@ Glance = tuple[int, int, int] | None
 class Watcher:
     """Watches files (followed through links) and the ``*.py`` and ``*.yaml`` of folders.
 
-    ``files`` and ``folders`` answer what to watch now; ``changed`` is called once a change has been the same twice.
+    ``files`` and ``folders`` answer what to watch now; ``changed`` is called once a change has been the same twice,
+    and again until it says that it was dealt with.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class Watcher:
         *,
         files: Callable[[], Iterable[Path]],
         folders: Callable[[], Iterable[Path]],
-        changed: Callable[[], None],
+        changed: Callable[[], bool],
     ) -> None:
         self._files = files
         self._folders = folders
@@ -64,8 +65,8 @@ class Watcher:
         before = stamp.stamps(files)
         if self._stop.wait(0.1) or not stamp.settled(before, stamp.stamps(files)):
             return now
-        self._seen = now
-        self._changed()
+        if not self._changed():
+            return now
         # What is watched may have changed with the content (an include, a folder).
         self._seen = {**self._look(), **{path: seen for path, seen in now.items()}}
         return None

@@ -261,5 +261,7 @@ def forget_terms(connection: Connection, before: datetime) -> int:
     """Drop terms, spans and pauses that ended before; how many rows went."""
     gone = 0
     for table in (terms, spans, pauses, facts):
-        gone += connection.execute(delete(table).where(table.c.until_at < before)).rowcount
+        # A clock that was set back ends before it begins.
+        old = (table.c.until_at < before) & (table.c.from_at < before)
+        gone += connection.execute(delete(table).where(old)).rowcount
     return gone

@@ -43,7 +43,11 @@ class Ledger:
 
     def _prune_runs(self, before: datetime) -> int:
         total = 0
-        query = select(runs.c.id).where(runs.c.ended_at < before).order_by(runs.c.id).limit(BATCH)
+        # A run may end before its moment when the clock was set back: both have to be old.
+        old_ones = (runs.c.ended_at < before) & (runs.c.scheduled_at < before)
+        query = select(runs.c.id).where(old_ones).order_by(runs.c.scheduled_at).limit(BATCH)
+        with self._database.write() as connection:
+            self._note_horizon(connection, before)
         while True:
             with self._database.read() as connection:
                 old = list(connection.execute(query).scalars())
@@ -57,16 +61,17 @@ class Ledger:
                 crashpoint.here("prune.in-transaction")
             total += len(old)
         with self._database.write() as connection:
-            self._note_horizon(connection, before)
+            book.forget_terms(connection, before)
         return total
 
     @staticmethod
     def _note_horizon(connection: Connection, before: datetime) -> None:
-        """What is older is no longer accounted for; an audit begins here."""
+        """What is older is no longer accounted for; an audit begins here. Said before anything goes."""
         from jarvis.store import database
 
-        book.forget_terms(connection, before)
-        database.remember(connection, "horizon", before.isoformat())
+        known = database.remembered(connection, "horizon")
+        if not isinstance(known, str) or datetime.fromisoformat(known) < before:
+            database.remember(connection, "horizon", before.isoformat())
 
     def _prune_output(self, before: datetime) -> int:
         total = 0

@@ -1,8 +1,9 @@
-"""What do people ask of the ledger? Pages of runs, each job's last one, counts: answered from indexes, never by a scan."""
+"""What do people ask of the ledger? Pages of runs, each job's last one, counts: from indexes, never by a scan."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -35,7 +36,8 @@ class Last(NamedTuple):
     reason: str | None
 
 
-class Counted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Counted:
     """A span: ``count`` moments that share one fate."""
 
     from_at: datetime

@@ -327,6 +327,29 @@ def test_an_idle_supervisor_keeps_nothing_of_the_run_before(house: House, tmp_pa
     assert int(house.output(run), 8) == umask
 
 
+def test_no_run_is_lost_when_a_supervisor_has_served_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "spawner.py"
+    folder = str(Path(launch.__file__).parent)
+    lines = [
+        f"sys.path[0] = {folder!r}",
+        "import shift, spawner",
+        "shift.RUNS_EACH = 3",
+        "spawner.main(*sys.argv[1:])",
+    ]
+    script.write_text("\n".join(["import sys", *lines]))
+    monkeypatch.setattr("jarvis.handling.link.SCRIPT", script)
+    with launch_house.house(tmp_path / "runs") as house:
+        for _ in range(15):
+            house.launcher.launch([house.request("/bin/true"), house.request("/bin/true")])
+            house.run("/bin/true")
+        assert {house.result(run).exit_code for run in range(1, 46)} == {0}
+        assert sorted(one.run for one in house.heard if one.kind == "ended") == list(range(1, 46))
+        pids = {claim.pid for run in range(1, 46) if (claim := rundir.read_claim(house.runs, run))}
+    assert 15 <= len(pids) < 45
+
+
 def test_a_request_that_cannot_be_read_is_its_own_affair(house: House) -> None:
     bad = house.request("/bin/true")
     object.__setattr__(bad, "stdout", launch.Stream(kind="nonsense", path=None))  # type: ignore[arg-type]

@@ -1,0 +1,192 @@
+"""How is an answer shown to a person? Tables that fit the terminal, times as one says them, some colour."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+COLORS = {
+    "succeeded": "green", "active": "green", "running": "cyan", "ok": "green",
+    "queued": "blue", "waiting": "blue", "paused": "yellow", "skipped": "yellow", "missed": "yellow",
+    "cancelled": "yellow", "degraded": "red", "failed": "red", "timed out": "red", "lost": "red", "broken": "red",
+    "critical": "red", "high": "red", "medium": "yellow",
+    "disabled": "bright_black", "finished": "bright_black",
+}  # fmt: skip
+NARROWEST = 8
+GAP = 2
+
+
+def now() -> datetime:
+    """The moment that relative times refer to."""
+    return datetime.now(UTC)
+
+
+def word(status: str) -> str:
+    """``timed_out`` as one says it."""
+    return status.replace("_", " ")
+
+
+def colored(text: str, status: str | None = None) -> str:
+    """A status in its colour; click takes colours out again where the output is no terminal."""
+    color = COLORS.get(status or text)
+    return click.style(text, fg=color) if color else text
+
+
+def dim(text: str) -> str:
+    return click.style(text, dim=True)
+
+
+def bold(text: str) -> str:
+    return click.style(text, bold=True)
+
+
+def length(seconds: float | None) -> str:
+    """``0.3 s``, ``45 s``, ``3 min``, ``2 h``, ``5 d``."""
+    if seconds is None:
+        return ""
+    if seconds < 0.95:
+        return f"{seconds:.2f} s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s".replace(".0 ", " ")
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    if seconds < 5_700:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 129_600:
+        return f"{seconds / 3_600:.0f} h"
+    if seconds < 63_072_000:
+        return f"{seconds / 86_400:.0f} d"
+    return f"{seconds / 31_557_600:.0f} years"
+
+
+def relative(at: str | None, at_now: datetime) -> str:
+    """``in 3 min``, ``2 h ago``, ``now``; nothing for nothing."""
+    if at is None:
+        return ""
+    seconds = (datetime.fromisoformat(at) - at_now).total_seconds()
+    if abs(seconds) < 1:
+        return "now"
+    said = length(round(abs(seconds)))
+    return f"in {said}" if seconds > 0 else f"{said} ago"
+
+
+def local(at: str | None, zone: str | None = None) -> str:
+    """The clock on the wall: ``Fri 2026-11-20 09:00:00``; in the zone of that name, else in this machine's."""
+    if at is None:
+        return ""
+    moment = datetime.fromisoformat(at)
+    if zone is None:
+        return moment.astimezone().strftime("%a %Y-%m-%d %H:%M:%S")
+    from zoneinfo import ZoneInfo
+
+    try:
+        return moment.astimezone(ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M:%S %Z")
+    except (KeyError, ValueError):
+        return moment.strftime("%a %Y-%m-%d %H:%M:%S UTC")
+
+
+def due(one: dict[str, Any]) -> str:
+    """A schedule in English with its zone, unless the words name it already."""
+    english, zone = str(one["english"]), one["timezone"]
+    return english if zone is None or f"({zone})" in english else f"{english} ({zone})"
+
+
+def size(count: int) -> str:
+    """``512 B``, ``3.4 kB``, ``10 MB``."""
+    number = float(count)
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """``1 job``, ``3 jobs``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def width(text: str) -> int:
+    """Columns of a terminal that the text takes, without its colours."""
+    bare = click.unstyle(text) if "\033" in text else text
+    if bare.isascii():
+        return len(bare)
+    return sum(
+        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1
+        for each in bare
+    )
+
+
+def clip(text: str, most: int) -> str:
+    """At most so many columns; what was longer ends with an ellipsis."""
+    if width(text) <= most:
+        return text
+    styled = "\033" in text
+    color = text[: text.index("m") + 1] if styled and text.startswith("\033") else ""
+    kept, taken = "", 0
+    for each in click.unstyle(text):
+        taken += width(each)
+        if taken > most - 1:
+            break
+        kept += each
+    return f"{color}{kept}…" + ("\033[0m" if color else "")
+
+
+def line(text: object) -> str:
+    """Text from outside on one line, without anything a terminal would obey."""
+    flat = " ".join(str(text).split())
+    return "".join(each if each.isprintable() else "�" for each in flat)
+
+
+def printable(text: str) -> str:
+    """What a job wrote, harmless for a terminal: colours and the carriage stay, other controls do not."""
+    if not sys.stdout.isatty():
+        return text
+    return "".join(each if each.isprintable() or each in "\n\t\r\033" else "�" for each in text)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+    """Print a table as wide as the terminal at most; in a pipe nothing is cut. ``right``: columns of numbers."""
+    cells = [list(row) for row in rows]
+    widths = [max(map(width, column)) for column in zip(headings, *cells, strict=True)]
+    if sys.stdout.isatty():
+        _fit(widths, shutil.get_terminal_size().columns)
+    lines = [dim(_row([heading.upper() for heading in headings], widths, right))]
+    lines += [_row(row, widths, right) for row in cells]
+    click.echo("\n".join(lines))
+
+
+def _fit(widths: list[int], room: int) -> None:
+    """Take from the widest column, again and again, until the table fits or nothing can be taken any more."""
+    too_much = sum(widths) + GAP * (len(widths) - 1) - room
+    while too_much > 0 and max(widths) > NARROWEST:
+        widest = max(range(len(widths)), key=lambda index: widths[index])
+        widths[widest] -= 1
+        too_much -= 1
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:
+    last = len(cells) - 1
+    parts = []
+    for index, (cell, room) in enumerate(zip(cells, widths, strict=True)):
+        text = clip(cell, room)
+        space = " " * (room - width(text))
+        parts.append(space + text if index in right else text if index == last else text + space)
+    return (" " * GAP).join(parts).rstrip()
+
+
+def fields(pairs: Iterable[tuple[str, Any]]) -> None:
+    """``name   value`` lines; what is None or empty is left out."""
+    shown = [(name, str(value)) for name, value in pairs if value not in (None, "", [])]
+    widest = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        first, *more = value.splitlines() or [""]
+        click.echo(f"{dim(name.ljust(widest))}  {first}")
+        for each in more:
+            click.echo(f"{' ' * widest}  {each}")

@@ -1,0 +1,134 @@
+"""``jarvis status`` and ``jarvis logs``: how is it, and what did it say?"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from jarvis.cli import show
+from jarvis.cli.asking import Asking, Command, pass_asking
+
+SHOWN = 8
+
+
+@click.command(cls=Command)
+@pass_asking
+def status(asking: Asking) -> int:
+    """Is Jarvis running, is it well, what is it doing?
+
+    Exit code 0 when it runs and nothing is wrong, 1 when it runs and something is, 4 when it does not run.
+    """
+    data = asking.ask("status")
+    asking.say(data, _status)
+    if not data["running"]:
+        return 4
+    return 1 if data["degraded"] else 0
+
+
+def _status(data: dict[str, Any]) -> None:
+    now = show.now()
+    click.echo(_headline(data))
+    for one in data["troubles"]:
+        click.echo(
+            show.colored(
+                f"  {one['what']}: {show.line(one['why'])} (since {show.relative(one['since_at'], now)})",
+                "degraded",
+            )
+        )
+    if data["config_problems"]:
+        click.echo(
+            show.colored(
+                "The last edit of jobs.yaml is not in force; the jobs run on as they were:", "paused"
+            )
+        )
+        for problem in data["config_problems"]:
+            click.echo(f"  {problem}")
+    click.echo()
+    jobs = data["jobs"]
+    states = ", ".join(f"{count} {show.colored(state)}" for state, count in jobs.items() if state != "total")
+    upcoming = data["next"]
+    show.fields(
+        [
+            ("jobs", f"{jobs['total']:,}" + (f" ({states})" if states else "")),
+            ("next", f"{upcoming['job']} {show.relative(upcoming['at'], now)}" if upcoming else None),
+            ("24 hours", _tally(data["last_24h"])),
+            ("running", _first([_running(one, now) for one in data["running_runs"]])),
+            ("waiting", _first([_waiting(one) for one in data["waiting_runs"]])),
+            ("alerts", "\n".join(_alert(one, now) for one in data["alerts"])),
+            ("backup", f"{show.relative(data['last_backup_at'], now)}" if data["last_backup_at"] else None),
+            ("config", data["config"]),
+            ("state", data["state"]),
+            ("log", data["log"]),
+        ]
+    )  # fmt: skip
+    for warning in data["warnings"][:5]:
+        click.echo(show.dim(f"doubtful: {warning}"))
+
+
+def _headline(data: dict[str, Any]) -> str:
+    if not data["running"]:
+        if data["locked"]:
+            said = f"Jarvis (pid {data['pid'] or 'unknown'}) holds this instance and does not answer"
+            return (
+                show.colored(said, "degraded")
+                + "; its log may say why, and kill -9 is safe: nothing is lost."
+            )
+        return show.bold("Jarvis is not running.") + " Start it with 'jarvis up'."
+    well = show.colored("degraded", "degraded") if data["degraded"] else show.colored("well", "ok")
+    return (
+        f"{show.bold('Jarvis is running')} and {well}: pid {data['pid']}, up {show.length(data['uptime_seconds'])},"
+        f" version {data['version']}, time zones {data['zones'] or 'unknown'}."
+    )
+
+
+def _tally(counts: dict[str, int]) -> str:
+    return (
+        ", ".join(f"{count:,} {show.colored(show.word(name))}" for name, count in counts.items()) or "no runs"
+    )
+
+
+def _running(one: dict[str, Any], now: Any) -> str:
+    stopping = f", {one['stopping']}" if one["stopping"] else ""
+    return f"{one['run']} {one['job']} (since {show.relative(one['started_at'], now) or 'now'}{stopping})".replace(
+        " ago", ""
+    )
+
+
+def _waiting(one: dict[str, Any]) -> str:
+    return f"{one['run']} {one['job']}: {show.line(one['why'])}"
+
+
+def _first(lines: list[str]) -> str:
+    more = [f"… and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    return "\n".join([*lines[:SHOWN], *more])
+
+
+def _alert(one: dict[str, Any], now: Any) -> str:
+    title = show.line(one["title"])
+    return f"{show.colored(one['severity'])} {title} {show.dim('(' + show.relative(one['at'], now) + ')')}"
+
+
+@click.command(cls=Command)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now on, through rotation.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many lines."
+)
+@pass_asking
+def logs(asking: Asking, follow: bool, lines: int) -> None:
+    """What Jarvis logged last."""
+    from jarvis.control import tail
+
+    path = asking.instance.log
+    found = tail.last_lines(path, lines)
+    if not found and not follow:
+        click.echo(f"There is no log at {path} yet.", err=True)
+    asking.say(
+        {"path": str(path), "lines": found},
+        lambda data: click.echo("\n".join(data["lines"])) if found else None,
+    )
+    if follow:
+        for text in tail.follow(path):
+            click.echo(text, nl=False)
+            sys.stdout.flush()
