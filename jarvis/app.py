@@ -98,12 +98,16 @@ class App:
 
     def _open_ledger(self, now: datetime) -> tuple[bool, Restored | None]:
         """Somebody may hold the ledger for a while (a backup tool at login): that is waited for, and said."""
-        for _second in range(OPEN_WITHIN):
+        for left in reversed(range(OPEN_WITHIN)):
             try:
-                return restoring.open_ledger(self.database, self.instance.runs, now)
+                opened = restoring.open_ledger(self.database, self.instance.runs, now)
+                with self.database.write():
+                    return opened
             except StoreBusy as error:
+                if not left:
+                    raise
                 log.warning("%s", error)
-        return restoring.open_ledger(self.database, self.instance.runs, now)
+        raise AssertionError("unreachable: the last try returned or raised")
 
     def _handler_folders(self) -> list[tuple[str, Path]]:
         own = [*map(Path, self.settings.handlers), self.instance.config.parent / "handlers"]
@@ -188,11 +192,18 @@ class App:
         self.conductor.release(found.queued)
         self.conductor.start()
         if self.config is not None:
-            self._apply(self.config, confirm=self.new)
+            self._apply_at_start(self.config)
         if clock:
             self.roster.begin(self.daemon_id, now.boot_id)
             self.clock.start()
             self.watcher.start()
+
+    def _apply_at_start(self, config: Config) -> None:
+        """An edit made while Jarvis was down that would need a word first: the stored jobs run on until it is said."""
+        try:
+            self._apply(config, confirm=self.new)
+        except Refused as error:
+            self._note("medium", "reload", "the edit of jobs.yaml was not taken over", str(error))
 
     def job_of(self, run: Run) -> Job | None:
         """The job of a run: as it is now, or as it was when the run was queued."""

@@ -39,7 +39,12 @@ class Asking:
         return self._found
 
     def ask(
-        self, verb: str, values: Mapping[str, Any] | None = None, *, within: float = client.PATIENCE
+        self,
+        verb: str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        within: float = client.PATIENCE,
+        quiet: bool = False,
     ) -> Any:
         """Ask the daemon. Without one, what only reads is answered by the ledger, and that is said on stderr."""
         given = {name: value for name, value in (values or {}).items() if value is not None}
@@ -48,9 +53,9 @@ class Asking:
         except NotRunning as error:
             if self._started():
                 return client.call(self.instance, verb, given, within=within)
-            return self._remembered(verb, given, error)
+            return self._remembered(verb, given, error, quiet)
 
-    def _remembered(self, verb: str, values: Mapping[str, Any], error: NotRunning) -> Any:
+    def _remembered(self, verb: str, values: Mapping[str, Any], error: NotRunning, quiet: bool) -> Any:
         from jarvis.control import verbs
         from jarvis.control.desk import Desk
 
@@ -60,7 +65,8 @@ class Asking:
         said = verbs.ask(desk, verb, values)
         what = "the ledger" if desk.began else "jobs.yaml"
         why = "Jarvis does not answer" if "did not answer" in str(error) else "Jarvis is not running"
-        click.echo(f"{why}; this is what {what} says.", err=True)
+        if not quiet:
+            click.echo(f"{why}; this is what {what} says.", err=True)
         return said
 
     def alone(self, verb: str, values: Mapping[str, Any] | None = None) -> Any:
@@ -167,6 +173,10 @@ class Group(click.Group):
         kwargs["context_settings"] = SETTINGS | (kwargs.get("context_settings") or {})
         super().__init__(*args, **kwargs)
         self.params += everywhere()
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are written."""
+        return list(self.commands)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

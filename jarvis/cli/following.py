@@ -12,6 +12,7 @@ from jarvis.cli import show
 from jarvis.cli.asking import Asking
 
 CODES = {"succeeded": 0, "failed": 1, "timed_out": 6, "cancelled": 7, "lost": 8, "skipped": 9, "missed": 9}
+INTERRUPTED = 130
 QUICK, SLOW = 0.05, 0.4
 BAR = 24
 
@@ -49,7 +50,7 @@ def follow(asking: Asking, run: dict[str, Any], *, output: bool) -> int:
             run = again[0] | {"job": ended["job"]}
     except KeyboardInterrupt:
         click.echo(f"\nRun {run['id']} of {run['job']} goes on: 'jarvis runs show {run['id']}'.", err=True)
-        raise
+        return INTERRUPTED
     asking.say(ended, _ended)
     return CODES.get(ended["status"], 1)
 

@@ -144,7 +144,9 @@ def _yaml(value: Any, depth: int = 0) -> list[str]:
 
 @jobs.command("next")
 @click.argument("name", type=JOB)
-@click.option("-n", "--count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many.")
+@click.option(
+    "-n", "--count", type=click.IntRange(1, 1000), metavar="N", default=5, show_default=True, help="How many."
+)
 @pass_asking
 def next_(asking: Asking, name: str, count: int) -> None:
     """When a job is due next."""
@@ -165,7 +167,13 @@ def _upcoming(data: dict[str, Any]) -> None:
 @jobs.command("history")
 @click.argument("name", type=JOB)
 @click.option(
-    "-n", "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many entries."
+    "-n",
+    "--limit",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="How many entries.",
 )
 @pass_asking
 def history(asking: Asking, name: str, limit: int) -> None:

@@ -29,7 +29,13 @@ def runs() -> None:
 )
 @click.option("--since", metavar="WHEN", help="Only moments after this: 2h (ago), or '2026-11-20 09:00'.")
 @click.option(
-    "-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many."
+    "-n",
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="How many.",
 )
 @click.option("--before", type=int, metavar="RUN", help="What follows this run in the list: the next page.")
 @pass_asking

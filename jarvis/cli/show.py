@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -156,10 +156,21 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequ
     cells = [list(row) for row in rows]
     widths = [max(map(width, column)) for column in zip(headings, *cells, strict=True)]
     if sys.stdout.isatty():
-        _fit(widths, shutil.get_terminal_size().columns)
+        _fit(widths, _columns())
     lines = [dim(_row([heading.upper() for heading in headings], widths, right))]
     lines += [_row(row, widths, right) for row in cells]
     click.echo("\n".join(lines))
+
+
+def _columns() -> int:
+    """Of the terminal (COLUMNS says otherwise); shutil's answer would cost its import."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdigit() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except OSError:
+        return 80
 
 
 def _fit(widths: list[int], room: int) -> None:

@@ -20,7 +20,7 @@ def status(asking: Asking) -> int:
 
     Exit code 0 when it runs and nothing is wrong, 1 when it runs and something is, 4 when it does not run.
     """
-    data = asking.ask("status")
+    data = asking.ask("status", quiet=True)
     asking.say(data, _status)
     if not data["running"]:
         return 4
@@ -113,7 +113,13 @@ def _alert(one: dict[str, Any], now: Any) -> str:
 @click.command(cls=Command)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now on, through rotation.")
 @click.option(
-    "-n", "--lines", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many lines."
+    "-n",
+    "--lines",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    default=50,
+    show_default=True,
+    help="How many lines.",
 )
 @pass_asking
 def logs(asking: Asking, follow: bool, lines: int) -> None:

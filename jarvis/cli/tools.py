@@ -64,7 +64,9 @@ def _problem(one: dict[str, Any]) -> str:
 @click.option(
     "--timezone", "-z", metavar="ZONE", help="Whose clock, such as Europe/London; else this machine's."
 )
-@click.option("-n", "--count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many.")
+@click.option(
+    "-n", "--count", type=click.IntRange(1, 1000), metavar="N", default=5, show_default=True, help="How many."
+)
 @click.option(
     "--dst", type=click.Choice(("once", "exact", "skip")), default="once", help="What clock changes do."
 )

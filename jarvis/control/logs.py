@@ -32,7 +32,8 @@ def set_up(file: Path, *, level: str, as_json: bool, foreground: bool) -> None:
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(level.upper())
-    logging.getLogger("jarvis.apscheduler").setLevel(logging.WARNING)
+    for chatty in ("jarvis.apscheduler", "uvicorn", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _same(file: Path) -> bool:
@@ -45,7 +46,7 @@ def _same(file: Path) -> bool:
 
 def _renderer(as_json: bool, *, colours: bool) -> structlog.typing.Processor:
     if as_json:
-        return structlog.processors.JSONRenderer()
+        return structlog.processors.JSONRenderer(sort_keys=True)
     return structlog.dev.ConsoleRenderer(
         colors=colours,
         pad_event_to=0,
@@ -62,5 +63,7 @@ def _formatter(renderer: structlog.typing.Processor) -> logging.Formatter:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=False),
     ]
+    if isinstance(renderer, structlog.processors.JSONRenderer):
+        before.append(structlog.processors.format_exc_info)
     after = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after)

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 
+from jarvis.core import counted
 from jarvis.core.complaints import Complaints, Violation
 from jarvis.core.conduct import Conduct, Together
 from jarvis.core.coverage import Coverage
+from jarvis.core.due import Due
 from jarvis.core.evidence import Damaged, Evidence, Frame, Row
 from jarvis.core.run import instant
 
@@ -77,7 +79,9 @@ def audit_job(evidence: Evidence, frame: Frame) -> Report:
     complaints = Complaints(evidence.job)
     for damaged in evidence.damaged:
         complaints.say("unreadable", damaged.what, runs=() if damaged.run is None else (damaged.run,))
-    coverage, conduct = Coverage(evidence, frame, complaints), Conduct(evidence, frame, complaints)
+    due, conduct = Due(evidence, frame, complaints), Conduct(evidence, frame, complaints)
+    counted.judge(evidence, frame, due, complaints)
+    coverage = Coverage(evidence, frame, due, complaints)
     asked, rows = _Starts(evidence, frame, complaints), 0
     for at, same in groupby(_readable(evidence.rows, complaints), key=attrgetter("scheduled_at")):
         group = list(same)
@@ -124,7 +128,7 @@ class _Starts:
         """Fires that must be there, each with what it is in words."""
         boots: set[str] = set()
         for number, start in enumerate(self._frame.starts):
-            if self._frame.doubtful(start.at):
+            if self._frame.doubtful(start.at) or self._frame.restored(start.at):
                 continue
             kinds = {
                 kind
@@ -152,7 +156,8 @@ class _Starts:
         for row in rows:
             if row.kind != "start":
                 continue
-            if row.fire not in self._begun and not (self._frame.horizon or self._frame.since):
+            known = self._frame.begin is None and not self._frame.restored(row.scheduled_at)
+            if known and row.fire not in self._begun:
                 text = f"run {row.id} says {row.fire}, but no such start of a daemon is known"
                 self._say("row-not-due", text, at=row.scheduled_at, runs=(row.id,))
             self._found[row.fire] = row

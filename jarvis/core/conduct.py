@@ -37,7 +37,7 @@ class Conduct:
         """All rows with one scheduled_at."""
         for row in rows:
             self._judge(row)
-        if len(rows) > 1 or rows[0].attempt != 1:
+        if (len(rows) > 1 or rows[0].attempt != 1) and not self._frame.restored(rows[0].scheduled_at):
             for _fire, attempts in groupby(
                 sorted(rows, key=attrgetter("fire", "attempt")), key=attrgetter("fire")
             ):
@@ -54,7 +54,7 @@ class Conduct:
         if row.status in _EXPLAINED and not (row.reason and row.reason.strip()):
             self._tell("reason", row, f"is {row.status} without a reason")
         if row.definition is None:
-            if row.of_schedule:
+            if row.of_schedule and not self._frame.restored(row.scheduled_at):
                 self._tell("definition", row, "has no definition")
         elif row.definition not in self._evidence.definitions:
             self._tell("definition", row, f"is under definition {row.definition}, which is not known")
@@ -145,7 +145,8 @@ class Together:
     def began(self, row: Row) -> None:
         assert row.started_at is not None
         until = row.ended_at or _FOR_EVER
-        if until < row.started_at or self._frame.doubtful(row.started_at, row.ended_at):
+        unsure = self._frame.doubtful(row.started_at, row.ended_at) or self._frame.restored(row.started_at)
+        if until < row.started_at or unsure:
             return
         while self._running and self._running[0][0] <= row.started_at:
             heapq.heappop(self._running)

@@ -7,53 +7,30 @@ spans are counted, never listed.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import pairwise
-from operator import attrgetter
+from datetime import datetime
 
 from jarvis.core.complaints import Complaints, numbered, stretch
-from jarvis.core.evidence import TICK, Counted, Definition, Evidence, Frame, Row, Term
+from jarvis.core.due import Due, Stretch
+from jarvis.core.evidence import TICK, Counted, Evidence, Frame, Row
 from jarvis.core.run import Status, instant
-from jarvis.core.schedule import Moment, Schedule
+from jarvis.core.schedule import Moment
 
 _FIRE = re.compile(r"schedule:([^#@]+)(?:#([1-9]\d*))?(?:@([1-9]\d*))?")
-_LAST = datetime(9998, 12, 31, tzinfo=UTC)
-_FATES = (Status.MISSED, Status.SKIPPED)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stretch:
-    """The part of a term that is audited: moments m with low < m <= high, all settled."""
-
-    low: datetime
-    high: datetime
-    definition: Definition
-    spans: Sequence[Counted]
-
-    @property
-    def schedule(self) -> Schedule | None:
-        return self.definition.schedule
 
 
 class Coverage:
     """One job's moments. Feed ``rows`` in order of scheduled_at, then ``finish``."""
 
-    def __init__(self, evidence: Evidence, frame: Frame, complaints: Complaints) -> None:
-        self.moments = 0
-        self._evidence = evidence
+    def __init__(self, evidence: Evidence, frame: Frame, due: Due, complaints: Complaints) -> None:
+        self._pauses = evidence.pauses
         self._frame = frame
         self._say = complaints.say
-        by_era: dict[int, list[Term]] = defaultdict(list)
-        for term in evidence.terms:
-            by_era[term.era].append(term)
-        self._plan()
-        self._ends = {id(term): self._end(term) for term in evidence.terms}
-        self._tracks = {era: _Track(self._stretches(terms), self) for era, terms in by_era.items()}
-        self._pauses = sorted(evidence.pauses, key=attrgetter("from_at"))
-        self._judge_spans(by_era)
+        eras = due.eras()
+        self.moments = sum(
+            each.schedule.count(each.low, each.high) for era in eras.values() for each in era if each.schedule
+        )
+        self._tracks = {era: _Track(stretches, self) for era, stretches in eras.items()}
 
     def rows(self, at: datetime, found: Sequence[Row]) -> None:
         """All first attempts of schedule fires with this scheduled_at."""
@@ -88,151 +65,9 @@ class Coverage:
             track.finish()
 
     def say(self, rule: str, text: str, at: datetime, rows: Sequence[Row] = ()) -> None:
-        self._say(rule, text, at=at, runs=[row.id for row in rows])
-
-    # What should be there.
-
-    def _plan(self) -> None:
-        """The job's own row against its terms."""
-        evidence, opened = self._evidence, [term for term in self._evidence.terms if term.until_at is None]
-        if evidence.state == "active" and len(opened) != 1:
-            self._say("terms", f"the job is active, but {len(opened)} of its terms are open; one should be")
-        if evidence.state != "active" and opened:
-            self._say(
-                "terms",
-                f"the job is {evidence.state or 'unknown'}, but {len(opened)} of its terms are still open",
-            )
-        for term in evidence.terms:
-            definition = evidence.definitions.get(term.definition)
-            why = "is not in the ledger" if definition is None else definition.why
-            if why:
-                self._say("definition", f"definition {term.definition} {why}: its moments cannot be checked")
-
-    def _end(self, term: Term) -> datetime:
-        """The last instant up to which everything of the term has to be accounted for."""
-        if term.until_at is not None:
-            return term.until_at
-        definition = self._evidence.definitions.get(term.definition)
-        schedule = definition.schedule if definition else None
-        next_at = self._evidence.next_fire_at
-        if self._evidence.state != "active" or schedule is None:
-            return term.from_at
-        if next_at is not None:
-            planned = schedule.next(next_at - TICK)
-            if planned is None or planned.at != next_at:
-                self._say(
-                    "plan", f"its next fire {instant(next_at)} is not a moment of its schedule", at=next_at
-                )
-            return next_at - TICK
-        following = schedule.next(max(self._frame.now, term.from_at))
-        if following is not None:
-            self._say("plan", f"it has no next fire, but is due at {instant(following.at)}", at=following.at)
-            return max(self._frame.now, term.from_at)
-        last = schedule.latest(term.from_at, _LAST, 1)
-        return last[0].at if last else term.from_at
-
-    def _stretches(self, terms: Sequence[Term]) -> list[Stretch]:
-        ordered = sorted(terms, key=lambda term: (term.from_at, self._ends[id(term)]))
-        for earlier, later in pairwise(ordered):
-            if later.from_at < self._ends[id(earlier)]:
-                text = f"two of its terms (era {later.era}) overlap at {instant(later.from_at)}"
-                self._say("terms", text, at=later.from_at)
-        found = []
-        for term in ordered:
-            definition = self._evidence.definitions.get(term.definition) or Definition(
-                number=term.definition, job=None
-            )
-            low, high = self._clipped(term.from_at), self._ends[id(term)]
-            if low < high:
-                spans = [
-                    span
-                    for span in self._evidence.spans
-                    if span.definition == term.definition
-                    and span.era == term.era
-                    and span.from_at <= high
-                    and span.until_at > low
-                ]
-                spans.sort(key=attrgetter("from_at", "until_at"))
-                found.append(Stretch(low=low, high=high, definition=definition, spans=spans))
-                self.moments += definition.schedule.count(low, high) if definition.schedule else 0
-        return found
-
-    def _clipped(self, at: datetime) -> datetime:
-        begin = self._frame.begin
-        return at if begin is None else max(at, begin - TICK)
-
-    # Spans by themselves.
-
-    def _judge_spans(self, by_era: Mapping[int, Sequence[Term]]) -> None:
-        ordered = sorted(self._evidence.spans, key=attrgetter("era", "definition", "from_at", "until_at"))
-        for span in ordered:
-            self._judge_span(span, by_era.get(span.era, ()))
-        for earlier, later in pairwise(ordered):
-            same = (earlier.era, earlier.definition) == (later.era, later.definition)
-            if same and later.from_at < earlier.until_at and (twice := self._between(earlier, later)):
-                text = f"spans {earlier.id} and {later.id} both account for {twice} moments from {instant(later.from_at)}"
-                self._say("twice", text, at=later.from_at)
-
-    def _between(self, earlier: Counted, later: Counted) -> int:
-        """How many moments two overlapping spans share."""
-        terms = [term for term in self._evidence.terms if term.era == later.era]
-        return self._due(terms, later.definition, later.from_at, min(earlier.until_at, later.until_at))
-
-    def _judge_span(self, span: Counted, terms: Sequence[Term]) -> None:
-        name = f"span {span.id} ({stretch(span.from_at, span.until_at)})"
-        if span.status not in _FATES:
-            self._say(
-                "span", f"{name} has the status {span.status!r}; a span is missed or skipped", at=span.from_at
-            )
-        if not span.reason.strip():
-            self._say("reason", f"{name} is {span.status} without a reason", at=span.from_at)
-        definition = self._evidence.definitions.get(span.definition)
-        if definition is None:
-            self._say(
-                "definition",
-                f"{name} is under definition {span.definition}, which is not known",
-                at=span.from_at,
-            )
-            return
-        horizon = self._frame.horizon
-        if definition.job is None or (horizon is not None and span.from_at < horizon):
-            return
-        due = self._due(terms, span.definition, span.from_at, span.until_at)
-        if due != span.count:
-            text = f"{name} counts {span.count} moments, but definition {span.definition} gives {due} there"
-            self._say("span", text, at=span.from_at)
-        self._judge_fate(span, terms, name)
-
-    def _judge_fate(self, span: Counted, terms: Sequence[Term], name: str) -> None:
-        """Moments of a pause are skipped, and no span is skipped but for a pause."""
-        if self._frame.doubtful(span.from_at, span.until_at):
-            return
-        surely = possibly = 0
-        for pause in self._pauses:
-            begin, end = pause.from_at + TICK, span.until_at if pause.until_at is None else pause.until_at
-            low = max(begin, span.from_at)
-            surely += self._due(terms, span.definition, low, min(end, span.until_at))
-            possibly += self._due(terms, span.definition, low, min(end + TICK, span.until_at))
-        if span.status == Status.SKIPPED and possibly < span.count:
-            self._say(
-                "pause", f"{name} is skipped, but the job was not paused all that time", at=span.from_at
-            )
-        if span.status == Status.MISSED and surely:
-            self._say(
-                "pause", f"{name} is missed, but {surely} of its moments were in a pause", at=span.from_at
-            )
-
-    def _due(self, terms: Sequence[Term], definition: int, from_at: datetime, until_at: datetime) -> int:
-        """How many moments m with from_at <= m < until_at the definition gives."""
-        known = self._evidence.definitions[definition].schedule
-        if known is None:
-            return 0
-        total = 0
-        for term in terms:
-            if term.definition == definition:
-                low, high = max(from_at - TICK, term.from_at), min(until_at - TICK, self._ends[id(term)])
-                total += known.count(low, high) if low < high else 0
-        return total
+        """A restored ledger does not know all that happened between its copy and the loss: rows are believed there."""
+        if not (rows and self._frame.restored(at)):
+            self._say(rule, text, at=at, runs=[row.id for row in rows])
 
     def _paused(self, at: datetime, rows: Sequence[Row]) -> None:
         if self._frame.doubtful(at):

@@ -183,6 +183,14 @@ class Frame:
             if fact.kind == "step" and fact.amount < timedelta(0)
         ]
 
+    def restored(self, at: datetime) -> bool:
+        """In a time of which the ledger only knows what the runs themselves left: it was restored from a copy."""
+        return any(begin - STEP_SLACK <= at <= end for begin, end in self._restored)
+
+    @cached_property
+    def _restored(self) -> list[tuple[datetime, datetime]]:
+        return [(fact.from_at, fact.until_at) for fact in self.facts if fact.kind == "restored"]
+
     def disturbed(self, from_at: datetime, until_at: datetime) -> bool:
         """The machine slept, was starved or its clock was set meanwhile."""
         ends, facts = self._disturbances

@@ -190,7 +190,11 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 class Log:
     """Event names with fields: ``log.info("fetched", pages=3)``. ``bind`` makes one with fixed fields."""
 
-    def __init__(self, logger: logging.Logger, fields: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        logger: logging.Logger | logging.LoggerAdapter[logging.Logger],
+        fields: Mapping[str, Any] | None = None,
+    ) -> None:
         self._logger = logger
         self._fields = dict(fields or {})
 

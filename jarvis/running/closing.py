@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -68,6 +69,27 @@ def write(
             if judged.memory or judged.forgotten:
                 memory.keep(connection, judged.run.job, judged.memory, judged.forgotten, now)
         crashpoint.here("conductor.in-transaction")
+    return retries
+
+
+def write_singly(
+    database: Database, started: Iterable[Run], verdicts: Sequence[Verdict], now: datetime
+) -> list[Run]:
+    """The same, one by one, when something in a round cannot be stored: only that run loses its words, never its end."""
+    retries: list[Run] = []
+    for run in started:
+        try:
+            write(database, (run,), (), (), now)
+        except Exception:
+            log.exception("the start of run %d could not be stored", run.id)
+    for judged in verdicts:
+        try:
+            retries += write(database, (), (judged,), (), now)
+        except Exception as error:
+            log.exception("the end of run %d could not be stored as it was", judged.run.id)
+            why = f"{judged.run.status.value}; what it left could not be stored: {type(error).__name__}"
+            bare = replace(judged.run, reason=why, result=None, numbers={}, error=None)
+            write(database, (), (Verdict(run=bare),), (), now)
     return retries
 
 

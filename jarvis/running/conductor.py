@@ -216,6 +216,10 @@ class Conductor:
                 self._troubles.note("runs", str(error), now)
                 if self._stopping.wait(min(0.1 * 2**tries, 2.0)):
                     return False
+            except Exception:
+                log.exception("a round could not be written as a whole; each run is written by itself")
+                retries = closing.write_singly(self._database, work.started.values(), work.verdicts, now)
+                break
         if tries:
             self._troubles.clear("runs")
         self._memory.learned(work.verdicts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from jarvis.running import retrying
 from jarvis.store.journal import Note
 
 ERROR_KEPT = 64 * 1024
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]{0,99}(: |$)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,8 +130,14 @@ def _left(outcome: Outcome) -> tuple[Status, str | None]:
         return Status.SUCCEEDED, None
     if outcome.status == "skipped":
         return Status.SKIPPED, outcome.result
-    last = (outcome.error or "failed without a word").strip().splitlines()[-1]
-    return Status.FAILED, ("gave up: " if outcome.status == "gave_up" else "") + last[:500]
+    return Status.FAILED, ("gave up: " if outcome.status == "gave_up" else "") + _in_short(outcome.error)
+
+
+def _in_short(error: str | None) -> str:
+    """One line of an error: of a traceback the line that names the exception."""
+    lines = (error or "failed without a word").strip().splitlines()
+    named = [line for line in lines if _EXCEPTION.match(line)]
+    return (named[-1] if named and lines[0].startswith("Traceback") else lines[-1])[:500]
 
 
 def _exit(result: Result) -> str:

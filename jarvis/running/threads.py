@@ -6,7 +6,8 @@ No supervisor, no result file: a crash of the daemon leaves such a run ``lost``,
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,20 @@ class Called:
     started_at: datetime
     ended_at: datetime
     outcome: Outcome
+
+
+class _Discreet(logging.LoggerAdapter[logging.Logger]):
+    """A handler's log in the daemon's own, with the run's secrets blacked out."""
+
+    def __init__(self, logger: logging.Logger, known: Iterable[str]) -> None:
+        super().__init__(logger, {})
+        self._known = tuple(known)
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        text = str(msg) % args if args else str(msg)
+        if kwargs.pop("exc_info", None):
+            text = f"{text}\n{traceback.format_exc()}"
+        self.logger.log(level, "%s", context.hide(text, self._known))
 
 
 class Threads:
@@ -63,6 +78,7 @@ class Threads:
     def _context(
         self, run: Run, job: Job, memory: Mapping[str, Any], environ: Mapping[str, str], now: datetime
     ) -> context.Context:
+        known = preparing.hidden(job, environ)
         return context.Context(
             run=context.RunView(
                 id=run.id, job=run.job, fire=run.fire, attempt=run.attempt, scheduled_at=run.scheduled_at,
@@ -71,10 +87,10 @@ class Threads:
             now=now.astimezone(ZoneInfo(job.timezone)),
             deadline=now + job.timeout if job.timeout else None,
             memory=memory,
-            secrets=preparing.hidden(job, environ),
+            secrets=known,
             stores=self._stores,
             state=self._place.state,
-            logger=self._logger,
+            logger=_Discreet(self._logger, known.values()),
         )  # fmt: skip
 
     def close(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 
+from jarvis.running import auditing
+from jarvis.store.database import Database
 from tests.whole.daemon import Daemon, unaccounted, until
 
 
@@ -49,7 +50,13 @@ def finish(daemon: Daemon) -> None:
 
 
 def audit(daemon: Daemon) -> None:
-    return None
+    """What ``jarvis audit`` says of the ledger that is left."""
+    database = Database(daemon.ledger)
+    try:
+        report = auditing.audit(database, None, daemon.now)
+    finally:
+        database.close()
+    assert report.clean, "\n".join(map(str, report.violations))
 
 
 def end_everything(daemon: Daemon) -> None:
@@ -63,8 +70,3 @@ def end_everything(daemon: Daemon) -> None:
             process.send_signal(signal.SIGKILL)
         except psutil.Error:
             continue
-
-
-@pytest.fixture
-def clean(tmp_path: Path) -> Path:
-    return tmp_path

@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -33,8 +34,6 @@ MARK = 'echo "$JARVIS_JOB $JARVIS_FIRE $JARVIS_ATTEMPT" >> marks'
 SECOND = 1_000_000
 PATIENCE = 20.0
 FOREGROUND = [sys.executable, "-m", "jarvis", "up"]
-if Path("/tmp/STUB").exists():
-    FOREGROUND = [sys.executable, "/tmp/stub_up.py"]
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -101,9 +100,9 @@ class Daemon:
         return ["--config", str(self.config), "--state", str(self.state), *more]
 
     def start(self, *more: str, **env: str) -> Self:
-        """Start and wait for the first pass."""
+        """Start and wait until it answers, which it does after its first pass."""
         self.launch(*more, **env)
-        until(self.ready, f"the daemon's first pass\n{self.output()}")
+        until(self.ready, f"the daemon answers\n{self.output()}")
         return self
 
     def launch(self, *more: str, **env: str) -> subprocess.Popen[bytes]:
@@ -122,6 +121,11 @@ class Daemon:
         return self.process
 
     @property
+    def now(self) -> datetime:
+        """The time in its world."""
+        return datetime.now(UTC)
+
+    @property
     def pid(self) -> int:
         assert self.process is not None
         return self.process.pid
@@ -131,12 +135,21 @@ class Daemon:
         return self.process is not None and self.process.poll() is None
 
     def ready(self) -> bool:
-        """A pass of this very process is over."""
+        """This very process answers."""
         assert self.process is not None
         code = self.process.poll()
         if code is not None:
             raise AssertionError(f"the daemon ended with exit code {code}:\n{self.output()}")
-        return self.beat().get("pid") == self.process.pid
+        return self.beat().get("pid") == self.process.pid and self.answers()
+
+    def answers(self) -> bool:
+        """Somebody listens at the control socket."""
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(str(self.state / "control.sock"))
+            except OSError:
+                return False
+        return True
 
     def beat(self) -> dict[str, Any]:
         """The heartbeat file."""
@@ -385,10 +398,6 @@ def _life(arguments: list[str], folder: str, environment: Mapping[str, str], sai
     out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    if Path("/tmp/STUB").exists():
-        sys.path.insert(0, "/tmp")
-        import stub_up
-        sys.exit(stub_up.main(arguments))
     from jarvis.cli import main
 
     sys.argv = ["jarvis", "up", *arguments]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from tests.whole.daemon import FOREGROUND, Daemon
+from tests.whole.daemon import Daemon
 
 SOURCE = Path(__file__).with_name("clockshift.c")
 AS_PYTHON = "import runpy, sys; sys.executable = sys.argv.pop(1); {run}"
@@ -42,10 +42,6 @@ class Shifted(Daemon):
         python.write_text("\n".join(["#!/bin/sh", *lines, f'exec {shlex.quote(sys.executable)} "$@"\n']))
         python.chmod(0o700)
         run = "runpy.run_module('jarvis', run_name='__main__')"
-        if FOREGROUND[1] != "-m":
-            run = f"runpy.run_path({FOREGROUND[1]!r}, run_name='__main__')"
-            self.program = [sys.executable, "-c", AS_PYTHON.format(run=run), str(python)]
-            return
         self.program = [sys.executable, "-c", AS_PYTHON.format(run=run), str(python), "up"]
 
     @property

@@ -104,7 +104,7 @@ def test_a_file_written_slowly_is_not_read_before_it_is_whole(daemon: Daemon) ->
 
 
 BROKEN = {
-    "a syntax error": ("jobs:\n  tick: {every: 1s, command: 'true'\n", ":3:"),
+    "a syntax error": ("jobs:\n  tick: {every: 1s, command: 'true'\n", ":2:"),
     "an unknown field": ("jobs:\n  tick: {every: 1s, comand: 'true'}\n", ":2:"),
     "a tab": ("jobs:\n\ttick: {every: 1s}\n", ":2:"),
     "an empty file": ("", "empty"),
