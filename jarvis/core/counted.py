@@ -56,6 +56,8 @@ def _judge_fate(span: Counted, name: str, pauses: Sequence[Pause], due: Due, com
     surely = possibly = 0
     for pause in pauses:
         end = span.until_at if pause.until_at is None else pause.until_at
+        if end < span.from_at or span.until_at <= pause.from_at:
+            continue
         low = max(pause.from_at + TICK, span.from_at)
         surely += due.count(span.era, span.definition, low, min(end, span.until_at))
         # Resuming at the very instant of a moment comes too late for it.

@@ -66,7 +66,7 @@ class Coverage:
 
     def say(self, rule: str, text: str, at: datetime, rows: Sequence[Row] = ()) -> None:
         """A restored ledger does not know all that happened between its copy and the loss: rows are believed there."""
-        if not (rows and self._frame.restored(at)):
+        if rule == "twice" or not (rows and self._frame.restored(at)):
             self._say(rule, text, at=at, runs=[row.id for row in rows])
 
     def _paused(self, at: datetime, rows: Sequence[Row]) -> None:

@@ -38,6 +38,9 @@ class Due:
         self.evidence = evidence
         self._frame = frame
         self._say = complaints.say
+        self._spans: dict[tuple[int, int], list[Counted]] = defaultdict(list)
+        for span in sorted(evidence.spans, key=attrgetter("from_at", "until_at")):
+            self._spans[span.definition, span.era].append(span)
         self._judge_terms()
         self._ends = {id(term): self._end(term) for term in evidence.terms}
         self._by_era: dict[int, list[Term]] = defaultdict(list)
@@ -109,15 +112,13 @@ class Due:
             return None
         spans = [
             span
-            for span in self.evidence.spans
-            if (span.definition, span.era) == (term.definition, term.era)
-            and span.from_at <= high
-            and span.until_at > low
+            for span in self._spans[term.definition, term.era]
+            if span.from_at <= high and span.until_at > low
         ]
         return Stretch(
             low=low,
             high=high,
             definition=self.evidence.definitions.get(term.definition)
             or Definition(number=term.definition, job=None),
-            spans=sorted(spans, key=attrgetter("from_at", "until_at")),
+            spans=spans,
         )

@@ -32,6 +32,9 @@ PROGRESS_EVERY = 0.1
 SHORTEST_SECRET = 4
 
 
+Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunView:
     """The run as its handler sees it. ``fire`` names the due moment, ``attempt`` counts from 1."""
@@ -192,7 +195,7 @@ class Log:
 
     def __init__(
         self,
-        logger: logging.Logger | logging.LoggerAdapter[logging.Logger],
+        logger: Logger,
         fields: Mapping[str, Any] | None = None,
     ) -> None:
         self._logger = logger
