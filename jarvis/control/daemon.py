@@ -179,8 +179,9 @@ class _Life:
             print(f"Jarvis runs {app.instance.config} ({len(app.roster.lines)} jobs).", file=sys.stderr)
             print(f"  control socket  {app.instance.socket}", file=sys.stderr)
             print(f"  log             {app.instance.log}", file=sys.stderr)
-            print("  look            jarvis status · jarvis jobs list · jarvis runs list", file=sys.stderr)
-            print("  stop            Ctrl-C, or jarvis down", file=sys.stderr)
+            me = os.environ.get("JARVIS_COMMAND", "jarvis")
+            print(f"  look            {me} status · {me} jobs list · {me} runs list", file=sys.stderr)
+            print(f"  stop            Ctrl-C, or {me} down", file=sys.stderr)
 
     def _wait(self) -> None:
         while not self._ending:

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
 from operator import attrgetter
 
 from jarvis.core.complaints import Complaints
@@ -14,6 +13,7 @@ from jarvis.core.evidence import TICK, Counted, Definition, Evidence, Frame, Ter
 from jarvis.core.run import instant
 from jarvis.core.schedule import Schedule
 
+_FIRST = datetime(1970, 1, 2, tzinfo=UTC)
 _LAST = datetime(9998, 12, 31, tzinfo=UTC)
 
 
@@ -49,13 +49,16 @@ class Due:
 
     def eras(self) -> dict[int, list[Stretch]]:
         """The stretches of each era, oldest first."""
-        found = {}
+        found: dict[int, list[Stretch]] = {}
         for era, terms in self._by_era.items():
-            for earlier, later in pairwise(terms):
-                if later.from_at < self._ends[id(earlier)]:
-                    text = f"two of its terms (era {era}) overlap at {instant(later.from_at)}"
-                    self._say("terms", text, at=later.from_at)
-            found[era] = [stretch for term in terms if (stretch := self._stretch(term))]
+            reached, found[era] = self._frame.begin or _FIRST, []
+            for term in terms:
+                if found[era] and term.from_at < reached - TICK:
+                    text = f"two of its terms (era {era}) overlap at {instant(term.from_at)}"
+                    self._say("terms", text, at=term.from_at)
+                if stretch := self._stretch(term, max(reached - TICK, term.from_at)):
+                    found[era].append(stretch)
+                    reached = stretch.high + TICK
         return found
 
     def count(self, era: int, definition: int, from_at: datetime, until_at: datetime) -> int:
@@ -89,8 +92,10 @@ class Due:
             return term.until_at
         definition = self.evidence.definitions.get(term.definition)
         schedule, next_at = definition.schedule if definition else None, self.evidence.next_fire_at
-        if self.evidence.state != "active" or schedule is None:
+        if self.evidence.state != "active":
             return term.from_at
+        if schedule is None:
+            return _LAST
         if next_at is not None:
             planned = schedule.next(next_at - TICK)
             if planned is None or planned.at != next_at:
@@ -105,9 +110,8 @@ class Due:
         last = schedule.latest(term.from_at, _LAST, 1)
         return last[0].at if last else term.from_at
 
-    def _stretch(self, term: Term) -> Stretch | None:
-        begin, high = self._frame.begin, self._ends[id(term)]
-        low = term.from_at if begin is None else max(term.from_at, begin - TICK)
+    def _stretch(self, term: Term, low: datetime) -> Stretch | None:
+        high = self._ends[id(term)]
         if high <= low:
             return None
         spans = [

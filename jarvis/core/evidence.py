@@ -180,7 +180,7 @@ class Frame:
         return [
             (fact.until_at - STEP_SLACK, fact.from_at + STEP_SLACK)
             for fact in self.facts
-            if fact.kind == "step" and fact.amount < timedelta(0)
+            if fact.kind in ("step", "era") and fact.amount < timedelta(0)
         ]
 
     def restored(self, at: datetime) -> bool:

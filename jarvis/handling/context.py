@@ -95,13 +95,13 @@ class Context:
         stores: Stores | None = None,
         state: Path | None = None,
         progress: Progress | None = None,
-        logger: logging.Logger,
+        logger: Logger | None = None,
     ) -> None:
         self.run = run
         self.now = now
         self.deadline = deadline
         self.memory = Memory(memory or {})
-        self.log = Log(logger)
+        self.log = Log(logger or logging.getLogger("jarvis.handler"))
         self._secrets = dict(secrets or {})
         self._stores = stores
         self._state = state

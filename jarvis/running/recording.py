@@ -96,6 +96,8 @@ def begin_era(
     Fixed-time jobs wait until the clock is there again, as in cron, unless it was set back by three hours or more.
     The caller applies the renewals after the commit.
     """
+    # The step itself may have been noted long before, while the ledger could not be written.
+    book.add_fact(connection, "era", settled_at, now, -back.total_seconds())
     found = []
     for line in list(timetable.lines.values()):
         pauses = _carry_over(connection, line, settled_at, now)

@@ -182,7 +182,7 @@ facts = Table(
     Column("detail", Text, nullable=False, default=""),
     Index("facts_by_time", "until_at"),
 )
-"""What happened to the clock and the process: start, stop, down, sleep, step, stall, degraded, restored, zones.
+"""What happened to the clock and the process: start, stop, down, sleep, step, era, stall, degraded, restored, zones.
 
 amount: seconds (asleep, stepped, stalled). detail: boot id, daemon id, versions.
 """

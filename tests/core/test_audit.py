@@ -37,16 +37,9 @@ def term(begin: str = "08:30", end: str | None = None, number: int = 1, era: int
 def row(due: str, number: int = 1, **changed: Any) -> Row:
     """A run that succeeded within a minute of its moment."""
     moment = at(due)
-    return Row(
-        id=number,
-        fire=schedule_fire(moment),
-        attempt=1,
-        status="succeeded",
-        scheduled_at=moment,
-        started_at=moment,
-        ended_at=moment + timedelta(minutes=1),
-        definition=1,
-    )._replace(**changed)
+    begun = changed.get("started_at") or moment
+    usual: dict[str, Any] = {"started_at": begun, "ended_at": begun + timedelta(minutes=1), "definition": 1}
+    return Row(number, schedule_fire(moment), 1, "succeeded", moment)._replace(**(usual | changed))
 
 
 def span(begin: str, end: str, count: int, number: int = 1, **changed: Any) -> Counted:
@@ -114,7 +107,7 @@ CLEAN: list[tuple[str, Evidence, dict[str, Any]]] = [
     (
         "edited: each moment under its own definition",
         ledger(
-            [row("09:00", 1), row("09:40", 2, definition=2), row("10:20", 3, definition=2)],
+            [row("09:00", 1), row("10:00", 2, definition=2)],
             definitions={1: definition(), 2: definition(2, every="40m")},
             terms=[term("08:30", "09:20"), term("09:20", "10:30", 2)],
             state="retired",
@@ -265,7 +258,7 @@ WRONG: list[tuple[str, Evidence, dict[str, Any], list[str]]] = [
     ),
     (
         "a row in an era that never was",
-        ledger([*THREE, row("10:00", 4, fire=schedule_fire(at("10:00"), era=3))]), {},
+        ledger([*THREE, row("10:00", 4, fire=schedule_fire(at("10:00"), era=3), started_at=at("10:02"))]), {},
         ["row-not-due: run 4 is in era 3, in which the job was never due"],
     ),
     (
