@@ -50,17 +50,17 @@ def _our_no_ops(folder: Path, count: int) -> float:
     ours.jobs({f"job-{n}": {"run": "mark", "in": "thread", "at": moment(due)} for n in range(count)})
     with ours.up():
         _in_time(due)
-        processes.until(lambda: len(processes.marked_at(ours.marks)) >= count, f"{count} marks", 120, 0.25)
+        processes.until(lambda: len(processes.noted(ours.marks)) >= count, f"{count} marks", 120, 0.25)
         ours.all_succeeded(count)
-    return _last(processes.marked_at(ours.marks), due, count)
+    return _last(processes.noted(ours.marks), due, count)
 
 
 def _their_no_ops(folder: Path, count: int) -> float:
     due = _soon(count, 300)
     with peers.apscheduler(folder, count=count, first=due, period=DAY):
         _in_time(due)
-        processes.until(lambda: len(processes.marked_at(folder / "marks")) >= count, f"{count} marks", 120, 0.25)
-    return _last(processes.marked_at(folder / "marks"), due, count)
+        processes.until(lambda: len(processes.noted(folder / "marks")) >= count, f"{count} marks", 120, 0.25)
+    return _last(processes.noted(folder / "marks"), due, count)
 
 
 def _our_commands(folder: Path, count: int) -> float:

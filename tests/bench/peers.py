@@ -33,6 +33,8 @@ def environment(folder: Path) -> dict[str, str]:
 def launch_apscheduler(folder: Path, **asked: Any) -> subprocess.Popen[bytes]:
     """Start it and do not wait. ``count`` jobs from ``first`` on, every ``period`` seconds."""
     folder.mkdir(exist_ok=True, parents=True)
+    if not (folder / "marks").exists():
+        processes.prepare_notes(folder / "marks")
     said = {"database": str(folder / "jobs.sqlite"), "marks": str(folder / "marks"), **asked}
     with (folder / "said").open("ab") as errors:
         return subprocess.Popen(

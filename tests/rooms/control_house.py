@@ -28,7 +28,7 @@ JOBS = """
       broken-leg: {every: 12h, command: "echo it hurts >&2; exit 3"}
       long: {command: "echo begun; sleep 30", stop: {after: 1s}}
       line: {command: "sleep 30", overlap: queue, stop: {after: 1s}}
-      off: {every: 12h, command: "true", enabled: false}
+      idle: {every: 12h, command: "true", enabled: false}
       over: {at: "2020-01-01 00:00", command: "true"}
       greet: {run: greet, with: {whom: you}, retry: none}
 """

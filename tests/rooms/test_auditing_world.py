@@ -117,7 +117,8 @@ STEPS = st.one_of(
     _step("prune", _prune, lengths),
 )
 lives = st.tuples(
-    st.lists(st.integers(0, len(BODIES) - 1), min_size=1, max_size=3), st.lists(STEPS, min_size=1, max_size=25)
+    st.lists(st.integers(0, len(BODIES) - 1), min_size=1, max_size=3),
+    st.lists(STEPS, min_size=1, max_size=25),
 )
 
 

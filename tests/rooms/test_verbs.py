@@ -39,7 +39,7 @@ def test_the_list_of_jobs_says_how_each_of_them_is(house: House) -> None:
         "long": ("active", None),
         "line": ("active", None),
         "greet": ("active", None),
-        "off": ("disabled", "enabled: false in jobs.yaml"),
+        "idle": ("disabled", "enabled: false in jobs.yaml"),
         "over": ("finished", "no moment is left"),
     }
     nightly = found["nightly"]
@@ -166,7 +166,7 @@ def test_a_job_is_switched_off_and_on(house: House) -> None:
     assert house.ask("jobs.show", name="hello")["why"] == "switched off"
     assert house.ask("jobs.next", name="hello")["moments"] == []
     assert house.ask("jobs.enable", name="hello")["next_at"] is not None
-    assert house.ask("jobs.enable", name="off")["state"] == "active"
+    assert house.ask("jobs.enable", name="idle")["state"] == "active"
 
 
 def test_one_job_tells_everything_about_itself(house: House) -> None:
@@ -396,7 +396,7 @@ def test_the_ledger_answers_alone(tmp_path: Path) -> None:
 def test_before_the_first_start_jobs_yaml_answers(tmp_path: Path) -> None:
     desk = Desk.alone(House(tmp_path, JOBS).instance)
     found = {one["name"]: one for one in verbs.ask(desk, "jobs.list", {})}
-    assert (found["nightly"]["state"], found["off"]["state"]) == ("active", "disabled")
+    assert (found["nightly"]["state"], found["idle"]["state"]) == ("active", "disabled")
     assert verbs.ask(desk, "jobs.show", {"name": "hello"})["english"] == "Every 12 hours"
     assert verbs.ask(desk, "status", {})["jobs"]["total"] == 8
     with pytest.raises(StoreError, match="there is no ledger at .* yet: start Jarvis with 'jarvis up'"):

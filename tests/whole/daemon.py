@@ -387,7 +387,7 @@ def _period(text: Any) -> int | None:
 
 
 _warm = multiprocessing.get_context("forkserver")
-_warm.set_forkserver_preload(["jarvis.control.daemon"])
+_warm.set_forkserver_preload(["jarvis.control.api", "jarvis.control.daemon", "jarvis.cli.main", "jarvis.cli.tree"])
 
 
 def _life(arguments: list[str], folder: str, environment: Mapping[str, str], said: str) -> None:

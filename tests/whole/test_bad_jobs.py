@@ -104,7 +104,7 @@ def test_a_hang_ends_at_its_timeout(daemon: Daemon, job: str) -> None:
         pytest.param("os.kill(os.getpid(), 9)", "killed by signal 9", -9, id="a kill"),
         pytest.param("bytearray(2 * 10**9)", "MemoryError", 1, id="too much memory"),
         pytest.param("sys.exit(4)", "exit code 4", 1, id="sys.exit"),
-        pytest.param("raise KeyboardInterrupt", "signal 2", -2, id="an interrupt of its own"),
+        pytest.param("raise KeyboardInterrupt", "KeyboardInterrupt", 1, id="an interrupt of its own"),
     ],
 )
 def test_a_handler_that_brings_down_its_process_brings_down_nothing_else(
@@ -246,7 +246,6 @@ def test_a_fork_bomb_of_an_unprivileged_user_meets_its_limit(daemon: Daemon) -> 
         folder.chmod(folder.stat().st_mode | 0o011)
     bomb = "i=0; while [ $i -lt 300 ]; do sleep 5 & i=$((i+1)); done; wait"
     daemon.jobs(TICK + f"bomb: {{start: daemon, cwd: /, command: '{bomb}', timeout: 4s, process: {{user: nobody, limits: {{nproc: 40}}}}}}").start()
-    daemon.wait_for("bomb", "running")
     daemon.wait_for("bomb", "failed", "timed_out")
     daemon.wait_for("tick", "succeeded", count=2)
     on_time(daemon)

@@ -55,13 +55,17 @@ def test_nothing_is_lost_doubled_or_unrecorded_after(daemons: Callable[..., Daem
     daemon.handler("mark", THREAD)
     daemon.jobs(JOBS).start()
     for _ in range(kills):
-        time.sleep(dice.uniform(0.2, 0.6))
+        if dice.random() < 0.5:
+            until(daemon.ready, "a start")
+            time.sleep(dice.uniform(0.0, 0.3))
+        else:
+            time.sleep(dice.uniform(0.2, 0.6))
         daemon.kill()
         daemon.launch()
     until(daemon.ready, "the last start")
     settle(daemon)
     assert daemon.stop() == 0
-    assert len(daemon.facts("start")) >= kills * 0.9, "nearly every daemon lived long enough to be killed at work"
+    assert len(daemon.facts("start")) >= kills / 2, "most daemons lived long enough to be killed at work"
     judge(daemon, seed)
 
 

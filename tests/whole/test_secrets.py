@@ -56,7 +56,7 @@ from jarvis import Context
 def run(ctx: Context, *, token: str) -> str:
     ctx.log.info("logged in with %s", token)
     ctx.alert(f"token {token} expires", key=f"token-{token}")
-    ctx.progress(0.5, f"half of {token}")
+    ctx.progress(1, 2, f"half of {token}")
     return f"used {token}"
 '''
 SPILL = '''
@@ -125,7 +125,7 @@ def answers_that_leak(daemon: Daemon) -> set[str]:
     if status == 200:
         targets += [path for path, methods in document["paths"].items() if "get" in methods and "{" not in path]
     said = {target: call("GET", target) for target in targets}
-    for words in (["status"], ["jobs", "list"], ["jobs", "show", "told"], ["runs", "list"], ["alerts"], ["config"]):
+    for words in (["status"], ["jobs", "list"], ["jobs", "show", "told"], ["runs", "list"], ["logs"], ["check"]):
         said[" ".join(words)] = (200, daemon.cli(*words, "--json", code=None))
     for row in daemon.runs()[:20]:
         said[f"run {row['id']}"] = (200, daemon.cli("runs", "show", str(row["id"]), "--json", code=None))
