@@ -6,37 +6,36 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from jarvis.config import load
 from jarvis.config.instance import Instance
 from jarvis.config.load import Config
-from jarvis.core import clockfacts, plan
+from jarvis.core import clockfacts
 from jarvis.core.clockfacts import Reading
 from jarvis.core.config import Settings, Slots
 from jarvis.core.job import Job
+from jarvis.core.plan import Plan
 from jarvis.core.run import Run
-from jarvis.errors import ConfigError, Refused, StoreBusy, StoreError
+from jarvis.errors import StoreError
 from jarvis.handling import catalogue as catalogues
 from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.launch import Launcher, Request
-from jarvis.running import conditions, preparing, readings, recovery, restoring
+from jarvis.running import preparing, readings, recovery, restoring
 from jarvis.running.clock import Clock
+from jarvis.running.conditions import Asker
 from jarvis.running.conductor import Conductor
+from jarvis.running.edits import Edits
 from jarvis.running.preparing import Place
 from jarvis.running.readings import Clocks, Heartbeat
-from jarvis.running.restoring import Restored
 from jarvis.running.roster import Roster
 from jarvis.running.threads import Threads
 from jarvis.running.trouble import Troubles
 from jarvis.running.watcher import Watcher
-from jarvis.store import book, journal, runs
+from jarvis.store import book, runs
 from jarvis.store.database import Database
-from jarvis.store.journal import Note
 
 log = logging.getLogger("jarvis.app")
 
@@ -59,9 +58,21 @@ class App:
         self.clocks = Clocks()
         self.troubles = Troubles()
         self.daemon_id = uuid.uuid4().hex[:12]
-        self.config: Config | None = None
-        self.config_problems: tuple[str, ...] = ()
         self.stop_asked: Callable[[], None] = lambda: None
+
+    @property
+    def config(self) -> Config | None:
+        """jobs.yaml as it is in force."""
+        return self.edits.config
+
+    @property
+    def config_problems(self) -> tuple[str, ...]:
+        """Why the newest edit of jobs.yaml is not in force."""
+        return self.edits.problems
+
+    def look_again(self) -> bool:
+        """Read jobs.yaml again; what cannot be used changes nothing and is told."""
+        return self.edits.look_again()
 
     # Opening: everything that can be said without starting anything.
 
@@ -70,7 +81,7 @@ class App:
         self.instance.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.database = Database(self.instance.ledger, busy=BUSY)
         now = self.clocks.read().wall_at
-        self.new, restored = self._open_ledger(now)
+        self.new, restored = restoring.open_patiently(self.database, self.instance.runs, now, OPEN_WITHIN)
         if restored is not None:
             restoring.account(self.database, restored, self.instance.runs, now)
         self.catalogue = Catalogue(self._handler_folders())
@@ -87,27 +98,21 @@ class App:
         self.roster = Roster(clock=self.clock, database=self.database, is_python=self.catalogue.is_python)
         self._downtime(last)
         self.roster.open()
-        try:
-            self.config = self._read()
-        except ConfigError as error:
-            if not self.roster.lines:
-                raise
-            self._refuse_config(error, "jobs.yaml cannot be used; the last good set of jobs runs on")
-        self._build_conductor(self.config.slots if self.config else Slots())
-        self.watcher = Watcher(files=self._watched, folders=self._watched_folders, changed=self.look_again)
-
-    def _open_ledger(self, now: datetime) -> tuple[bool, Restored | None]:
-        """Somebody may hold the ledger for a while (a backup tool at login): that is waited for, and said."""
-        for left in reversed(range(OPEN_WITHIN)):
-            try:
-                opened = restoring.open_ledger(self.database, self.instance.runs, now)
-                with self.database.write():
-                    return opened
-            except StoreBusy as error:
-                if not left:
-                    raise
-                log.warning("%s", error)
-        raise AssertionError("unreachable: the last try returned or raised")
+        self.edits = Edits(
+            instance=self.instance,
+            flags=self.flags,
+            catalogue=self.catalogue,
+            roster=self.roster,
+            database=self.database,
+            clocks=self.clocks,
+            troubles=self.troubles,
+            taken=self._taken,
+        )
+        config = self.edits.first()
+        self._build_conductor(config.slots if config else Slots())
+        self.watcher = Watcher(
+            files=self.edits.files, folders=self._watched_folders, changed=self.edits.look_again
+        )
 
     def _handler_folders(self) -> list[tuple[str, Path]]:
         own = [*map(Path, self.settings.handlers), self.instance.config.parent / "handlers"]
@@ -116,17 +121,6 @@ class App:
             ("user", folder) for folder in own if folder.is_dir() and folder.resolve() != shipped.resolve()
         ]
         return [*found, (catalogues.SHIPPED, shipped)]
-
-    def _read(self) -> Config:
-        return load.read(
-            self.instance.config,
-            handlers=self.catalogue,
-            environ=os.environ,
-            now=datetime.now(UTC),
-            flags=self.flags,
-            cache=self.instance.cache,
-            mark=self.catalogue.fingerprint,
-        )
 
     def _last_reading(self) -> Reading | None:
         return readings.last_heartbeat(self.instance.heartbeat)
@@ -146,7 +140,9 @@ class App:
             nice=self.settings.nice or None,
         )
         self.launcher = Launcher(runs=self.instance.runs, notify=lambda notice: self.conductor.notice(notice))
-        self._asking = ThreadPoolExecutor(max_workers=4, thread_name_prefix="jarvis-condition")
+        self.asker = Asker(
+            folder=self.place.folder, answered=lambda run, unmet: self.conductor.answered(run, unmet)
+        )
         self.threads = Threads(
             catalogue=self.catalogue,
             place=self.place,
@@ -161,22 +157,12 @@ class App:
             troubles=self.troubles,
             slots=slots.model_dump(),
             prepare=self._prepare,
-            ask=self._ask,
+            ask=self.asker.ask,
             environ=os.environ,
         )
 
     def _prepare(self, run: Run, job: Job, memory: Mapping[str, Any], now: datetime) -> Request:
         return preparing.request(run, job, self.catalogue, self.place, memory=memory, now=now)
-
-    def _ask(self, run: Run, job: Job) -> None:
-        condition = job.spec.condition
-        if condition is not None:
-            asked = self._asking.submit(conditions.unmet, condition, self.place.folder)
-            asked.add_done_callback(
-                lambda done: self.conductor.answered(
-                    run.id, str(done.exception()) if done.exception() else done.result()
-                )
-            )
 
     # Starting and stopping.
 
@@ -191,19 +177,11 @@ class App:
             self.launcher.watch(run.id)
         self.conductor.release(found.queued)
         self.conductor.start()
-        if self.config is not None:
-            self._apply_at_start(self.config)
+        self.edits.begin(new=self.new)
         if clock:
             self.roster.begin(self.daemon_id, now.boot_id)
             self.clock.start()
             self.watcher.start()
-
-    def _apply_at_start(self, config: Config) -> None:
-        """An edit made while Jarvis was down that would need a word first: the stored jobs run on until it is said."""
-        try:
-            self._apply(config, confirm=self.new)
-        except Refused as error:
-            self._note("medium", "reload", "the edit of jobs.yaml was not taken over", str(error))
 
     def job_of(self, run: Run) -> Job | None:
         """The job of a run: as it is now, or as it was when the run was queued."""
@@ -220,7 +198,7 @@ class App:
         self.clock.stop()
         self.conductor.stop(STOP_WITHIN)
         self.threads.close()
-        self._asking.shutdown(wait=False, cancel_futures=True)
+        self.asker.close()
         left = sorted(number for number, active in self.conductor.floor.active.items() if not active.thread)
         self.launcher.close()
         try:
@@ -233,7 +211,7 @@ class App:
         return left
 
     def _ledger_gone(self) -> None:
-        """The ledger's file went away under us: memory and the runs' directories make a new one (in the clock's pass)."""
+        """The ledger's file went away under us (noticed by a pass): memory and the runs' directories make a new one."""
         now = self.clocks.read().wall_at
         known = {name: line.next_at for name, line in self.roster.lines.items()}
         floor = self.conductor.floor
@@ -243,61 +221,14 @@ class App:
         restoring.account(self.database, restored, self.instance.runs, now, known=known, active=active)
         self.roster.open()
         if self.config is not None:
-            self._apply(self.config, confirm=True)
+            self.edits.take(self.config, confirm=True)
 
-    # Reloading.
-
-    def look_again(self) -> bool:
-        """Files changed: read handlers and jobs.yaml again; what cannot be used changes nothing. False: ask again."""
-        try:
-            self._look_again()
-        except StoreError as error:
-            self.troubles.note("reload", str(error), self.clocks.read().wall_at)
-            return False
-        self.troubles.clear("reload")
-        return True
-
-    def _look_again(self) -> None:
-        try:
-            self.reload(confirm=False)
-        except ConfigError as error:
-            self._refuse_config(error, "the edit of jobs.yaml cannot be used; the jobs run on as they were")
-        except Refused as error:
-            self._note("medium", "reload", "the edit of jobs.yaml was not taken over", str(error))
-
-    def reload(self, *, confirm: bool) -> plan.Plan:
+    def reload(self, *, confirm: bool) -> Plan:
         """Make jobs.yaml as it is now the truth. Raises ConfigError or Refused; then nothing changed."""
-        self.catalogue.refresh()
-        config = self._read()
-        return self._apply(config, confirm=confirm)
+        return self.edits.reload(confirm=confirm)
 
-    def _apply(self, config: Config, *, confirm: bool) -> plan.Plan:
-        changes = self.roster.compare(config.fingerprints)
-        refusal = plan.too_many_gone(changes, len(self.roster.fingerprints()))
-        if refusal and not confirm:
-            self.config_problems = (refusal,)
-            raise Refused(refusal)
-        self.roster.mark_broken(config.broken)
-        self.roster.apply(changes, config.jobs)
+    def _taken(self, config: Config) -> None:
         self.conductor.floor.slots = config.slots.model_dump()
-        self.config, self.config_problems = config, ()
-        if not changes.empty:
-            log.info("jobs.yaml: %s", changes)
-        return changes
-
-    def _refuse_config(self, error: ConfigError, title: str) -> None:
-        self.config_problems = tuple(map(str, error.problems))
-        self._note("high", "reload", title, str(error))
-
-    def _note(self, severity: str, key: str, title: str, text: str) -> None:
-        log.warning("alert %s %s\n%s", severity, title, text)
-        note = Note(at=self.clocks.read().wall_at, severity=severity, key=key, title=title, text=text)
-        with self.database.write() as connection:
-            journal.add(connection, [note])
-
-    def _watched(self) -> list[Path]:
-        return list(self.config.files) if self.config else [self.instance.config]
 
     def _watched_folders(self) -> list[Path]:
-        included = list(self.config.folders) if self.config else []
-        return [*included, *(folder for _origin, folder in self._handler_folders())]
+        return [*self.edits.folders(), *(folder for _origin, folder in self._handler_folders())]

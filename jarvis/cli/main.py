@@ -40,13 +40,15 @@ def _command(words: list[str]) -> int:
     from jarvis.errors import JarvisError
 
     try:
-        code = jarvis.main(words, prog_name="jarvis", standalone_mode=False)
+        if "_JARVIS_COMPLETE" in os.environ:
+            jarvis.main(words, prog_name="jarvis")
+        # Not click's own main(): it makes of a broken pipe a success.
+        with jarvis.make_context("jarvis", words) as ctx:
+            code = jarvis.invoke(ctx)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
-    except click.exceptions.Abort:
-        raise KeyboardInterrupt from None
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 0
@@ -69,7 +71,7 @@ def _usage(error: object) -> str:
     import click
 
     assert isinstance(error, click.ClickException)
-    said = error.format_message().rstrip(".").replace("\n", " ")
+    said = error.format_message().rstrip(".").replace("\n", " ").replace(". (Did", " (did")
     said = said[:1].lower() + said[1:]
     if isinstance(error, click.UsageError) and error.ctx is not None:
         said += f"; see '{error.ctx.command_path} --help'"

@@ -22,9 +22,9 @@ def status(asking: Asking) -> int:
     """
     data = asking.ask("status", quiet=True)
     asking.say(data, _status)
-    if not data["running"]:
+    if not data["answers"]:
         return 4
-    return 1 if data["degraded"] else 0
+    return 1 if data["degraded"] or not data["running"] else 0
 
 
 def _status(data: dict[str, Any]) -> None:
@@ -68,14 +68,15 @@ def _status(data: dict[str, Any]) -> None:
 
 
 def _headline(data: dict[str, Any]) -> str:
-    if not data["running"]:
-        if data["locked"]:
-            said = f"Jarvis (pid {data['pid'] or 'unknown'}) holds this instance and does not answer"
-            return (
-                show.colored(said, "degraded")
-                + "; its log may say why, and kill -9 is safe: nothing is lost."
-            )
+    if not data["locked"]:
         return show.bold("Jarvis is not running.") + " Start it with 'jarvis up'."
+    if not data["answers"]:
+        said = f"Jarvis (pid {data['pid'] or 'unknown'}) holds this instance and does not answer"
+        why = "it may be starting or ending" if data["running"] else "its log may say why; kill -9 is safe"
+        return f"{show.colored(said, 'degraded')}: {why}."
+    if not data["running"]:
+        stuck = show.colored("its clock stands still", "degraded")
+        return f"Jarvis (pid {data['pid']}) answers, but {stuck}; it ends itself within a minute of that."
     well = show.colored("degraded", "degraded") if data["degraded"] else show.colored("well", "ok")
     return (
         f"{show.bold('Jarvis is running')} and {well}: pid {data['pid']}, up {show.length(data['uptime_seconds'])},"

@@ -8,11 +8,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import queue
-import signal
 import sys
 import threading
 import time
@@ -29,6 +26,7 @@ from jarvis.config import instance as instances
 from jarvis.config import peek
 from jarvis.config.instance import Instance
 from jarvis.control import logs
+from jarvis.control.wishes import Wishes
 from jarvis.core.run import Run, Status
 from jarvis.errors import AlreadyRunning, JarvisError
 from jarvis.running import notify
@@ -117,9 +115,7 @@ class _Life:
     def __init__(self, app: App, *, once: bool) -> None:
         self._app = app
         self._once = once
-        # Not Events: their lock is held when a second signal interrupts the first one's handler, for ever.
-        self._ending = False
-        self._wishes: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._wishes = Wishes()
         self._server: Any = None
         self._notifier = notify.adopt()
         self._watchdog = Watchdog(
@@ -128,7 +124,7 @@ class _Life:
         )
 
     def live(self, *, announce: bool) -> int:
-        self._listen()
+        self._wishes.listen()
         self._app.start()
         self._first_pass()
         self._watchdog.start()
@@ -141,25 +137,9 @@ class _Life:
             self._end(announce)
         return 0
 
-    def _listen(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._asked_to_end)
-        signal.signal(signal.SIGHUP, self._asked_to_reload)
-
-    def _asked_to_end(self, _number: int, _frame: object) -> None:
-        self._ending = True
-        self._wishes.put("end")
-
-    def _asked_to_reload(self, _number: int, _frame: object) -> None:
-        self._wishes.put("reload")
-
-    def stop(self) -> None:
-        """What the ``stop`` verb calls."""
-        self._asked_to_end(0, None)
-
     def _first_pass(self) -> None:
         patience = time.monotonic() + FIRST_PASS_WITHIN
-        while self._app.clock.passes == 0 and time.monotonic() < patience and not self._ending:
+        while self._app.clock.passes == 0 and time.monotonic() < patience and not self._wishes.ending:
             time.sleep(0.005)
 
     def _serve(self) -> None:
@@ -167,7 +147,7 @@ class _Life:
             api,
         )  # a quarter of a second of imports that the first pass need not wait for
 
-        self._app.stop_asked = self.stop
+        self._app.stop_asked = self._wishes.end
         self._server = api.serve(self._app, self._app.instance.socket)
 
     def _say(self, announce: bool) -> None:
@@ -184,22 +164,13 @@ class _Life:
             print(f"  stop            Ctrl-C, or {me} down", file=sys.stderr)
 
     def _wait(self) -> None:
-        while not self._ending:
-            if "reload" in self._heard() and not self._ending:
+        while not self._wishes.ending:
+            if self._wishes.wait(0.2 if self._once else None):
                 self._notifier.reloading(self._app.clocks.read().awake)
                 self._app.look_again()
                 self._notifier.ready(f"{len(self._app.roster.lines)} jobs")
             if self._once and self._idle():
                 return
-
-    def _heard(self) -> set[str]:
-        """Wait for a wish; a shower of them is one."""
-        wishes: set[str] = set()
-        with contextlib.suppress(queue.Empty):
-            wishes.add(self._wishes.get(timeout=0.2 if self._once else None))
-            while True:
-                wishes.add(self._wishes.get_nowait())
-        return wishes
 
     def _idle(self) -> bool:
         """Everything that was due is done."""

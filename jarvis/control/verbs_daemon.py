@@ -64,6 +64,7 @@ def status(desk: Desk) -> dict[str, Any]:
     return {
         "running": held and beating,
         "locked": held,
+        "answers": desk.live,
         "pid": os.getpid() if desk.live else presence.pid(desk.instance) if held else None,
         "started_at": plain.instant(started_at),
         "uptime_seconds": uptime,

@@ -18,7 +18,8 @@ Word = Literal[
 ]
 Limit = Annotated[int, Field(ge=1, le=10_000)]
 Size = Annotated[int, Field(ge=1, le=4_194_304)]
-Position = Annotated[int, Field(ge=0)]
+Number = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""A run's number, or a byte's: what the ledger and files can count to."""
 
 
 def listing(
@@ -28,7 +29,7 @@ def listing(
     status: list[Word] | None = None,
     since: str | None = None,
     limit: Limit = 50,
-    before: int | None = None,
+    before: Number | None = None,
 ) -> list[dict[str, Any]]:
     """Runs, the newest moment first.
 
@@ -49,7 +50,7 @@ def listing(
     return [plain.run(one) | {"waits": why[one.id].held.why if one.id in why else None} for one in found]
 
 
-def show(desk: Desk, *, id: int) -> dict[str, Any]:
+def show(desk: Desk, *, id: Number) -> dict[str, Any]:
     """One run: how far it is, why it waits, how it ended, its other attempts."""
     run = _run(desk, id)
     with desk.database.read() as connection:
@@ -95,7 +96,7 @@ def _run(desk: Desk, number: int) -> Run:
     return found
 
 
-def output(desk: Desk, *, id: int, offset: Position = 0, limit: Size = 1_048_576) -> dict[str, Any]:
+def output(desk: Desk, *, id: Number, offset: Number = 0, limit: Size = 1_048_576) -> dict[str, Any]:
     """What a run has written, from a byte on. Ask again from ``next`` until ``ended``.
 
     Parameters:
@@ -138,7 +139,7 @@ def _whole(data: bytes) -> tuple[bytes, int]:
     return data, 0
 
 
-def cancel(desk: Desk, *, id: int, reason: str = "") -> dict[str, Any]:
+def cancel(desk: Desk, *, id: Number, reason: str = "") -> dict[str, Any]:
     """End a run that waits or is running; it is not tried again."""
     app = desk.daemon()
     run = _run(desk, id)

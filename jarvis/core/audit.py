@@ -94,8 +94,8 @@ def audit_job(evidence: Evidence, frame: Frame) -> Report:
     coverage.finish()
     asked.finish()
     together = Together(evidence, frame, complaints)
-    for row in _readable(evidence.begun, Complaints(evidence.job)):
-        together.began(row)
+    for begun in evidence.begun:
+        together.began(begun)
     return Report(
         violations=tuple(complaints.told),
         untold=complaints.untold,

@@ -11,7 +11,7 @@ from operator import attrgetter
 from jarvis.core.clockfacts import STEPPED
 from jarvis.core.complaints import Complaints, numbered
 from jarvis.core.duration import spell
-from jarvis.core.evidence import Definition, Evidence, Frame, Row
+from jarvis.core.evidence import Begun, Definition, Evidence, Frame, Row
 from jarvis.core.run import Status, instant
 
 KINDS = frozenset({"schedule", "manual", "event", "watch", "start"})
@@ -134,7 +134,7 @@ class Conduct:
 
 
 class Together:
-    """How many runs of the job were running at once. Feed the rows that started by started_at."""
+    """How many runs of the job were running at once. Feed them by started_at."""
 
     def __init__(self, evidence: Evidence, frame: Frame, complaints: Complaints) -> None:
         self._evidence = evidence
@@ -142,8 +142,7 @@ class Together:
         self._say = complaints.say
         self._running: list[tuple[datetime, int, int | None]] = []
 
-    def began(self, row: Row) -> None:
-        assert row.started_at is not None
+    def began(self, row: Begun) -> None:
         until = row.ended_at or _FOR_EVER
         unsure = self._frame.doubtful(row.started_at, row.ended_at) or self._frame.restored(row.started_at)
         if until < row.started_at or unsure:
@@ -155,9 +154,8 @@ class Together:
         if len(self._running) > 1 and (known is None or len(self._running) > known.limit):
             self._judge(row)
 
-    def _judge(self, row: Row) -> None:
+    def _judge(self, row: Begun) -> None:
         """More than the run's own definition allows; the one in force at the start may allow more."""
-        assert row.started_at is not None
         numbers = {definition for _until, _run, definition in self._running}
         known = [each for number in numbers if (each := self._evidence.definitions.get(number or 0))]
         most = max((each.limit for each in [*known, *self._evidence.in_force(row.started_at)]), default=1)

@@ -47,6 +47,15 @@ class Row(NamedTuple):
         return self.fire.startswith("schedule:")
 
 
+class Begun(NamedTuple):
+    """From when to when a run was running; ``ended_at`` None: it still is."""
+
+    id: int
+    definition: int | None
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
 class Damaged(NamedTuple):
     """Something of a job that cannot even be placed in time; ``run`` is its id if it is a run."""
 
@@ -128,7 +137,7 @@ class Start:
 class Evidence:
     """Everything about one job. ``state`` None: the job has no row of its own.
 
-    ``rows`` come by scheduled_at, ``begun`` (the rows that started) by started_at; each is read once, in this order.
+    ``rows`` come by scheduled_at, ``begun`` by started_at; each is read once, in this order.
     """
 
     job: str
@@ -140,7 +149,7 @@ class Evidence:
     pauses: Sequence[Pause] = ()
     damaged: Sequence[Damaged] = ()
     rows: Iterable[Row | Damaged] = ()
-    begun: Iterable[Row | Damaged] = ()
+    begun: Iterable[Begun] = ()
 
     def in_force(self, at: datetime) -> list[Definition]:
         """The definitions that may have decided about a start at this instant."""

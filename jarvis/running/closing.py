@@ -75,7 +75,7 @@ def write(
 def write_singly(
     database: Database, started: Iterable[Run], verdicts: Sequence[Verdict], now: datetime
 ) -> list[Run]:
-    """The same, one by one, when something in a round cannot be stored: only that run loses its words, never its end."""
+    """The same one by one, when something in a round cannot be stored: that run loses its words, never its end."""
     retries: list[Run] = []
     for run in started:
         try:

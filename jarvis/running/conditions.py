@@ -7,18 +7,44 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 
-from jarvis.core.job import Condition
+from jarvis.core.job import Condition, Job
+from jarvis.core.run import Run
 
 EXEC_LIMIT = 10.0
 """Seconds an ``exec`` condition may take; longer counts as false."""
 
 IDLE_LOAD = 0.25
 """Below this load per core the machine is idle."""
+
+
+class Asker:
+    """Asks conditions in threads of its own: an ``exec`` may take its time. ``answered`` is called there."""
+
+    def __init__(self, *, folder: Path, answered: Callable[[int, str | None], None]) -> None:
+        self._folder = folder
+        self._answered = answered
+        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="jarvis-condition")
+
+    def ask(self, run: Run, job: Job) -> None:
+        """Answered for this run soon; a condition that cannot be asked does not hold."""
+        if job.spec.condition is not None:
+            self._pool.submit(self._ask, run.id, job.spec.condition)
+
+    def _ask(self, run: int, condition: Condition) -> None:
+        try:
+            why = unmet(condition, self._folder)
+        except Exception as error:
+            why = f"could not be asked: {type(error).__name__}: {error}"
+        self._answered(run, why)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def unmet(condition: Condition, cwd: Path) -> str | None:

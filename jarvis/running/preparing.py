@@ -6,27 +6,24 @@ import grp
 import json
 import os
 import pwd
-import re
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from jarvis.config import secrets
-from jarvis.core.job import Command, Job
-from jarvis.core.run import Run, instant
+from jarvis.core.job import Command, Job, Process, Step
+from jarvis.core.run import Run
 from jarvis.errors import JarvisError, LaunchError
 from jarvis.handling import context, contract
 from jarvis.handling.catalogue import Catalogue
+from jarvis.handling.contract import Handler
 from jarvis.handling.launch import Request, StepRequest, Stream
-
-UNITS = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
-PRIVATE = ("JARVIS_CRASH_AT", "JARVIS_CRASH_ONCE", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
-"""Variables of the daemon itself that no job inherits."""
+from jarvis.running import environment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,20 +44,13 @@ def request(
     run: Run, job: Job, catalogue: Catalogue, place: Place, *, memory: Mapping[str, Any], now: datetime
 ) -> Request:
     """Everything the supervisor needs. Raises a JarvisError (a secret, a user, a file that is not there)."""
-    spec, process = job.spec, job.spec.process
-    given, known = _environment(run, job, place)
-    handler = catalogue.get(job.run)
-    shell = process.shell or "/bin/sh"
-    path = given.get("PATH", os.defpath)
+    spec = job.spec
+    given, known = environment.build(run, job, place.folder)
+    shell = spec.process.shell or "/bin/sh"
     cwd = _resolve(spec.cwd, place.folder) if spec.cwd else str(place.folder)
-    payload = None
+    handler = catalogue.get(job.run)
     if handler.kind == "program":
-        try:
-            argv = tuple(
-                contract.program(handler, secrets.reveal(job.with_, os.environ), path=path, shell=shell)
-            )
-        except JarvisError as error:
-            raise LaunchError(context.hide(str(error), known.values())) from error
+        argv, payload = _program(job, handler, given, known, shell), None
     else:
         argv = (sys.executable, "-m", "jarvis.handling.child")
         payload = _payload(run, job, handler.path, place, memory, known, now)
@@ -74,14 +64,8 @@ def request(
         cwd=cwd,
         payload=payload,
         stdin=_text(spec.stdin),
-        before=tuple(
-            StepRequest(argv=_argv(step.command, shell), ignore_failure=step.ignore_failure)
-            for step in spec.before
-        ),
-        after=tuple(
-            StepRequest(argv=_argv(step.command, shell), ignore_failure=step.ignore_failure)
-            for step in spec.after
-        ),
+        before=_steps(spec.before, shell),
+        after=_steps(spec.after, shell),
         timeout=job.timeout,
         stop_signal=signal.Signals[f"SIG{spec.stop.signal}"],
         stop_after=spec.stop.after,
@@ -89,88 +73,37 @@ def request(
         success_codes=tuple(spec.success_codes),
         stdout=_stream(spec.output.stdout, cwd),
         stderr=_stream(spec.output.stderr, cwd),
-        cap=size(spec.output.cap),
-        umask=int(process.umask, 8) if process.umask else None,
-        nice=process.nice if process.nice is not None else place.nice,
-        io=process.io,
-        cpu=process.cpu,
-        limits={str(name): value for name, value in process.limits.items()},
-        **_identity(process.user, process.group),
+        cap=spec.output.cap_bytes,
+        **_process(spec.process, place),
     )
 
 
-def size(text: str) -> int:
-    """Bytes of ``10MB``."""
-    number, unit = re.fullmatch(r"([\d.]+)([A-Za-z]+)", text).groups()  # type: ignore[union-attr]
-    return int(float(number) * UNITS[unit])
-
-
-def _environment(run: Run, job: Job, place: Place) -> tuple[dict[str, str], dict[str, str]]:
-    """The job's whole environment, and of it (and of ``with``) the secret values by name."""
-    spec = job.spec
-    env = {name: value for name, value in os.environ.items() if name not in PRIVATE}
-    if spec.process.path is not None:
-        env["PATH"] = os.pathsep.join(os.path.expanduser(part) for part in spec.process.path)
-    files = [spec.env_file] if isinstance(spec.env_file, str) else spec.env_file
-    for file in files:
-        env |= _env_file(Path(_resolve(file.removeprefix("-"), place.folder)), optional=file.startswith("-"))
-    known = hidden(job, os.environ)
-    env |= {name: value if isinstance(value, str) else known[name] for name, value in spec.env.items()}
-    env |= {f"JARVIS_WITH_{_variable(key)}": _plain(value) for key, value in run.params.items()}
-    env |= {
-        "JARVIS_RUN_ID": str(run.id),
-        "JARVIS_JOB": run.job,
-        "JARVIS_FIRE": run.fire,
-        "JARVIS_ATTEMPT": str(run.attempt),
-        "JARVIS_SCHEDULED_AT": instant(run.scheduled_at),
-    }
-    return env, known
-
-
-def hidden(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
-    """The job's secrets: those of ``env`` by their variable, those of ``with`` by their reference.
-
-    Raises SecretError for one that cannot be read.
-    """
-    found = {
-        name: secrets.resolve(ref.secret, environ)
-        for name, ref in job.spec.env.items()
-        if not isinstance(ref, str)
-    }
-    return found | {ref: secrets.resolve(ref, environ) for ref in secrets.references(job.with_)}
-
-
-def _variable(key: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]", "_", key).upper()
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _env_file(path: Path, *, optional: bool) -> dict[str, str]:
-    """``NAME=value`` lines, # comments, quotes around a value taken off; ``-`` before the name: may be missing."""
+def _program(
+    job: Job, handler: Handler, given: Mapping[str, str], known: Mapping[str, str], shell: str
+) -> tuple[str, ...]:
+    path = given.get("PATH", os.defpath)
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        if optional:
-            return {}
-        raise LaunchError(
-            f"env_file {path}: {error.strerror}; write '-{path}' if it may be missing"
-        ) from error
-    found = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip().removeprefix("export ")
-        if not line or line.startswith("#"):
-            continue
-        name, equals, value = line.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name.strip()):
-            raise LaunchError(f"env_file {path}:{number}: expected NAME=value")
-        value = value.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-            value = value[1:-1]
-        found[name.strip()] = value
-    return found
+        return tuple(contract.program(handler, secrets.reveal(job.with_, os.environ), path=path, shell=shell))
+    except JarvisError as error:
+        raise LaunchError(context.hide(str(error), known.values())) from error
+
+
+def _steps(steps: Sequence[Step], shell: str) -> tuple[StepRequest, ...]:
+    return tuple(
+        StepRequest(argv=_argv(step.command, shell), ignore_failure=step.ignore_failure) for step in steps
+    )
+
+
+def _process(process: Process, place: Place) -> dict[str, Any]:
+    """Who the process is and what it may use, as fields of a Request."""
+    return {
+        "umask": int(process.umask, 8) if process.umask else None,
+        "nice": process.nice if process.nice is not None else place.nice,
+        "io": process.io,
+        "cpu": process.cpu,
+        "limits": dict(process.limits),
+        **_identity(process.user, process.group),
+    }
 
 
 def _payload(

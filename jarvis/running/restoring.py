@@ -21,7 +21,7 @@ from jarvis.core import schedule
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
 from jarvis.core.settle import Span
-from jarvis.errors import StoreError
+from jarvis.errors import StoreBusy, StoreError
 from jarvis.handling import rundir
 from jarvis.handling.contract import Outcome
 from jarvis.running import judging
@@ -85,6 +85,22 @@ def open_ledger(database: Database, folder: Path, now: datetime) -> tuple[bool, 
     if damage is None:
         return new, None
     return False, replace_ledger(database, damage, now)
+
+
+def open_patiently(
+    database: Database, folder: Path, now: datetime, tries: int
+) -> tuple[bool, Restored | None]:
+    """The same; somebody may hold the ledger for a while (a backup tool at login): that is waited for, and said."""
+    for left in reversed(range(tries)):
+        try:
+            opened = open_ledger(database, folder, now)
+            with database.write():
+                return opened
+        except StoreBusy as error:
+            if not left:
+                raise
+            log.warning("%s", error)
+    raise ValueError("a ledger is tried at least once")
 
 
 def reopen(database: Database, now: datetime) -> Restored:

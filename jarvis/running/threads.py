@@ -21,7 +21,7 @@ from jarvis.handling import context, contract
 from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.contract import Outcome
 from jarvis.handling.stores import LazyStores
-from jarvis.running import preparing
+from jarvis.running import environment
 from jarvis.running.preparing import Place
 
 
@@ -78,7 +78,7 @@ class Threads:
     def _context(
         self, run: Run, job: Job, memory: Mapping[str, Any], environ: Mapping[str, str], now: datetime
     ) -> context.Context:
-        known = preparing.hidden(job, environ)
+        known = environment.hidden(job, environ)
         return context.Context(
             run=context.RunView(
                 id=run.id, job=run.job, fire=run.fire, attempt=run.attempt, scheduled_at=run.scheduled_at,

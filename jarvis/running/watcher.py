@@ -68,7 +68,7 @@ class Watcher:
         if not self._changed():
             return now
         # What is watched may have changed with the content (an include, a folder).
-        self._seen = {**self._look(), **{path: seen for path, seen in now.items()}}
+        self._seen = {**self._look(), **now}
         return None
 
     def _look(self) -> dict[Path, Glance]:

@@ -117,7 +117,7 @@ def eras(connection: Connection, names: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for start in range(0, len(names), 500):
         query = select(jobs.c.name, jobs.c.era).where(jobs.c.name.in_(names[start : start + 500]))
-        found |= {name: era for name, era in connection.execute(query)}
+        found |= {row.name: row.era for row in connection.execute(query)}
     return found
 
 

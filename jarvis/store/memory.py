@@ -19,7 +19,7 @@ _PUT = text(
 def recall(connection: Connection, job: str) -> dict[str, Any]:
     """Everything the job remembers."""
     query = select(memory.c.key, memory.c.value).where(memory.c.job == job)
-    return {key: value for key, value in connection.execute(query)}
+    return {row.key: row.value for row in connection.execute(query)}
 
 
 def owners(connection: Connection) -> set[str]:

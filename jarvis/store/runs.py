@@ -199,5 +199,6 @@ def last_started(connection: Connection, job: str) -> datetime | None:
 
 def tally(connection: Connection, *, since: datetime) -> dict[str, int]:
     """How many runs ended in each status since then."""
-    query = select(runs.c.status, func.count()).where(runs.c.scheduled_at >= since).group_by(runs.c.status)
-    return {status: count for status, count in connection.execute(query)}
+    counted = select(runs.c.status, func.count().label("number")).where(runs.c.scheduled_at >= since)
+    query = counted.group_by(runs.c.status)
+    return {row.status: row.number for row in connection.execute(query)}

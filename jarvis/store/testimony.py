@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, TextClause, text
 
 from jarvis.core import clockfacts
-from jarvis.core.evidence import Counted, Damaged, Definition, Evidence, Frame, Row, Start, Term
+from jarvis.core.evidence import Begun, Counted, Damaged, Definition, Evidence, Frame, Row, Start, Term
 from jarvis.core.run import instant
 from jarvis.core.settle import Pause
 from jarvis.store.tables import from_micros, to_micros
@@ -32,12 +32,14 @@ _SPANS = text(
     "SELECT id, definition_id, era, from_at, until_at, count, status, reason FROM spans"
     " WHERE job = :job AND until_at > :begin ORDER BY from_at, id"
 )
-_ROW = (
+_ROWS = text(
     "SELECT id, fire, attempt, status, scheduled_at, not_before, started_at, ended_at, reason, definition_id,"
-    " params, numbers FROM runs WHERE job = :job"
+    " params, numbers FROM runs WHERE job = :job AND scheduled_at >= :begin ORDER BY scheduled_at, fire, attempt"
 )
-_ROWS = text(f"{_ROW} AND scheduled_at >= :begin ORDER BY scheduled_at, fire, attempt")
-_BEGUN = text(f"{_ROW} AND started_at >= :begin ORDER BY started_at, id")
+_BEGUN = text(
+    "SELECT id, definition_id, started_at, ended_at FROM runs"
+    " WHERE job = :job AND started_at >= :begin ORDER BY started_at, id"
+)
 _FACTS = text("SELECT kind, from_at, until_at, amount, detail FROM facts ORDER BY id")
 _HORIZON = text("SELECT value FROM meta WHERE key = 'horizon'")
 
@@ -112,14 +114,13 @@ def _of(connection: Connection, name: str, begin: datetime | None) -> Evidence:
         spans=_each(connection.execute(_SPANS, asked), "a span", damaged, _span),
         pauses=_each(connection.execute(_PAUSES, asked), "a pause", damaged, _pause),
         damaged=damaged,
-        rows=_stream(connection, _ROWS, asked),
-        begun=_stream(connection, _BEGUN, asked),
+        rows=map(_row, _stream(connection, _ROWS, asked)),
+        begun=filter(None, map(_begun, _stream(connection, _BEGUN, asked))),
     )
 
 
-def _stream(connection: Connection, query: TextClause, asked: Mapping[str, Any]) -> Iterator[Row | Damaged]:
-    for found in connection.execute(query, asked, execution_options={"yield_per": AT_ONCE}):
-        yield _row(found)
+def _stream(connection: Connection, query: TextClause, asked: Mapping[str, Any]) -> Iterator[Any]:
+    yield from connection.execute(query, asked, execution_options={"yield_per": AT_ONCE})
 
 
 def _each(rows: Iterable[Any], what: str, damaged: list[Damaged], read: Callable[[Any], Read]) -> list[Read]:
@@ -178,6 +179,15 @@ def _row(row: Any) -> Row | Damaged:
         )
     except (TypeError, ValueError, OverflowError) as error:
         return Damaged(f"run {number} cannot be read: {error}", number)
+
+
+def _begun(row: Any) -> Begun | None:
+    """None when it cannot be read: the same row is told of among all rows."""
+    number, definition, started, ended = row
+    try:
+        return Begun(number, None if definition is None else _number(definition), _at(started), _maybe(ended))
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _json(params: Any, numbers: Any) -> str | None:

@@ -21,7 +21,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from sqlalchemy import create_engine, event
+from sqlalchemy import Engine, create_engine, event
 
 ASKED: dict[str, Any] = json.loads(sys.argv[1])
 with open(ASKED["marks"], "r+b") as file:
@@ -39,15 +39,20 @@ def touch(path: str) -> None:
     subprocess.run(["touch", path], stdin=subprocess.DEVNULL, check=True)
 
 
-def scheduler() -> BackgroundScheduler:
-    """As fast as it can be set up without giving up what it stores."""
+def database(synchronous: list[str]) -> Engine:
+    """SQLite in WAL mode. ``synchronous``: its last word is what new connections do."""
     engine = create_engine(f"sqlite:///{ASKED['database']}")
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA synchronous={synchronous[-1]}")
 
+    return engine
+
+
+def scheduler(engine: Engine) -> BackgroundScheduler:
+    """As fast as it can be set up without giving up what it stores."""
     return BackgroundScheduler(
         jobstores={"default": SQLAlchemyJobStore(engine=engine)},
         executors={"default": ThreadPoolExecutor(ASKED.get("threads", 10))},
@@ -58,7 +63,9 @@ def scheduler() -> BackgroundScheduler:
 
 def main() -> None:
     """Add the jobs (as a program that owns them does at every start), start, and wait."""
-    made = scheduler()
+    synchronous = ["OFF" if ASKED.get("loading_is_not_measured") else "FULL"]
+    engine = database(synchronous)
+    made = scheduler(engine)
     count = ASKED["count"]
     begins = datetime.fromtimestamp(ASKED["first"], UTC)
     for number in range(count):
@@ -71,7 +78,13 @@ def main() -> None:
         )
     if ASKED.get("at_once"):
         made.add_job(mark, "date", run_date=datetime.now(UTC) - timedelta(seconds=1), id="at-once")
-    made.start()
+    if ASKED.get("loading_is_not_measured"):
+        made.start(paused=True)
+        synchronous.append("FULL")
+        engine.dispose()
+        made.resume()
+    else:
+        made.start()
     print("ready", flush=True)
     sys.stdin.read()
     made.shutdown(wait=False)

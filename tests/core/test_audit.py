@@ -12,7 +12,7 @@ import pytest
 from jarvis.core.audit import Report, audit, audit_job
 from jarvis.core.clockfacts import Fact
 from jarvis.core.complaints import AT_MOST
-from jarvis.core.evidence import Counted, Damaged, Definition, Evidence, Frame, Row, Start, Term
+from jarvis.core.evidence import Begun, Counted, Damaged, Definition, Evidence, Frame, Row, Start, Term
 from jarvis.core.job import JobSpec
 from jarvis.core.run import Status, schedule_fire
 from jarvis.core.settle import Pause
@@ -71,8 +71,12 @@ LEDGER = Evidence(
 
 def ledger(rows: Sequence[Row | Damaged] = THREE, **changed: Any) -> Evidence:
     """The hourly job since 08:30; its next fire is 12:00."""
-    begun = [each for each in rows if isinstance(each, Row) and each.started_at]
-    begun.sort(key=lambda each: each.started_at or DAY)
+    begun = [
+        Begun(each.id, each.definition, each.started_at, each.ended_at)
+        for each in rows
+        if isinstance(each, Row) and each.started_at
+    ]
+    begun.sort(key=lambda each: each.started_at)
     ordered = sorted(rows, key=lambda each: each.scheduled_at if isinstance(each, Row) else DAY)
     return replace(LEDGER, rows=ordered, begun=begun, **changed)
 

@@ -6,10 +6,11 @@ real. What a step does is in audit_world.py.
 
 from __future__ import annotations
 
-import os
+import json
 import tempfile
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
+from jarvis.core import run
 from jarvis.errors import NotFound, Refused
+from jarvis.store import tables
 from jarvis.store.ledger import Ledger
-from tests.rooms.audit_world import World, job, sentences
+from tests.rooms.audit_world import BEGIN, World, job, sentences
 
 NAMES = ("a", "b", "c", "d")
 BODIES: tuple[dict[str, Any], ...] = (
@@ -122,7 +125,8 @@ lives = st.tuples(
 )
 
 
-def _live(bodies: list[int], happenings: list[Step]) -> None:
+@contextmanager
+def _lived(bodies: list[int], happenings: list[Step]) -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="jarvis-audit-") as folder:
         file = {name: job(name, **BODIES[body]) for name, body in zip(NAMES, bodies, strict=False)}
         world = World(Path(folder), file)
@@ -135,15 +139,86 @@ def _live(bodies: list[int], happenings: list[Step]) -> None:
                 except (Refused, NotFound) as refusal:
                     note(f"    {refusal}")
             world.look()
-            assert sentences(world.audit()) == []
+            yield world
         finally:
             world.close()
 
 
-@settings(max_examples=int(os.environ.get("LIVES", "60")), suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(lives)
 def test_every_moment_of_an_eventful_day_is_accounted_for(life: tuple[list[int], list[Step]]) -> None:
-    _live(*life)
+    with _lived(*life) as world:
+        assert sentences(world.audit()) == []
+
+
+def _delete_row(world: World, row: int) -> None:
+    world.tell("DELETE FROM runs WHERE id = ?", row)
+
+
+def _shift_row(world: World, row: int) -> None:
+    """The moment and the name of the fire together, so that only the schedule knows better."""
+    ((at, fire),) = world.tell("SELECT scheduled_at, fire FROM runs WHERE id = ?", row)
+    later = tables.from_micros(int(str(at))) + timedelta(milliseconds=1)
+    name = str(fire).replace(run.instant(tables.from_micros(int(str(at)))), run.instant(later))
+    world.tell("UPDATE runs SET scheduled_at = ?, fire = ? WHERE id = ?", tables.to_micros(later), name, row)
+
+
+def _repeat_row(world: World, row: int) -> None:
+    """The same moment once more, as if it had been due very often."""
+    world.tell(
+        "INSERT INTO runs (id, job, fire, attempt, status, scheduled_at, queued_at, ended_at, started_at, reason,"
+        " definition_id, output_bytes, output_dropped) SELECT 99999, job, CASE instr(fire, '@') WHEN 0 THEN"
+        " replace(fire, '#', '#9') || CASE instr(fire, '#') WHEN 0 THEN '#99' ELSE '' END ELSE"
+        " replace(replace(fire, '#', '#9'), '@', CASE instr(fire, '#') WHEN 0 THEN '#99@' ELSE '@' END) END,"
+        " 1, status, scheduled_at, queued_at, ended_at, started_at, reason, definition_id, 0, 0"
+        " FROM runs WHERE id = ?",
+        row,
+    )
+
+
+def _lengthen_count(world: World, span: int) -> None:
+    world.tell("UPDATE spans SET count = count + 1 WHERE id = ?", span)
+
+
+def _delete_span(world: World, span: int) -> None:
+    world.tell("DELETE FROM spans WHERE id = ?", span)
+
+
+def _double_span(world: World, span: int) -> None:
+    world.tell(
+        "INSERT INTO spans (job, definition_id, era, from_at, until_at, count, status, reason, recorded_at)"
+        " SELECT job, definition_id, era, from_at, until_at, count, status, reason, recorded_at"
+        " FROM spans WHERE id = ?",
+        span,
+    )
+
+
+FORGERIES = {
+    "runs": (_delete_row, _shift_row, _repeat_row),
+    "spans": (_lengthen_count, _delete_span, _double_span),
+}
+AUDITED = {
+    "runs": "SELECT id FROM runs WHERE fire LIKE 'schedule:%' AND attempt = 1 AND scheduled_at > ? ORDER BY id",
+    "spans": "SELECT id FROM spans WHERE from_at > ? ORDER BY id",
+}
+
+
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@given(lives, st.sampled_from(sorted(FORGERIES)), st.integers(0, 2), st.integers(0, 500))
+def test_every_forgery_of_such_a_day_is_seen(
+    life: tuple[list[int], list[Step]], table: str, how: int, which: int
+) -> None:
+    forge = FORGERIES[table][how]
+    with _lived(*life) as world:
+        horizon = world.tell("SELECT value FROM meta WHERE key = 'horizon'")
+        begin = datetime.fromisoformat(json.loads(str(horizon[0][0]))) if horizon else BEGIN
+        found = world.tell(AUDITED[table], tables.to_micros(begin))
+        if not found:
+            return
+        number = int(str(found[which % len(found)][0]))
+        note(f"{forge.__name__} {number}")
+        forge(world, number)
+        assert not world.audit().clean
 
 
 @pytest.mark.campaign
@@ -154,6 +229,7 @@ def test_every_moment_of_thousands_of_eventful_days_is_accounted_for(number: int
     @settings(max_examples=1000, suppress_health_check=list(HealthCheck), database=None)
     @given(lives)
     def many(life: tuple[list[int], list[Step]]) -> None:
-        _live(*life)
+        with _lived(*life) as world:
+            assert sentences(world.audit()) == []
 
     many()

@@ -93,7 +93,7 @@ class Daemon:
     @property
     def environment(self) -> dict[str, str]:
         home = str(self.folder / "home")
-        plain = {"HOME": home, "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+        plain = {"HOME": home, "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
         return plain | {"JARVIS_STATE": str(self.state)} | self.env
 
     def arguments(self, *more: str) -> list[str]:

@@ -41,6 +41,9 @@ def test_a_ledger_held_by_somebody_else_delays_and_loses_nothing(daemon: Daemon,
     with daemon.held():
         begun = time.monotonic()
         until(lambda: "degraded: ledger" in daemon.log(), "it says degraded", 6)
+        status = daemon.cli("status", "--json", code=1)
+        assert status["degraded"] and status["running"]
+        assert "another process holds the ledger" in status["troubles"][0]["why"]
         while time.monotonic() < begun + seconds:
             assert unrecorded(daemon) == []
             assert daemon.running
@@ -86,7 +89,8 @@ def test_a_daemon_started_while_the_ledger_is_held_waits_for_it(daemon: Daemon) 
         daemon.launch()
         time.sleep(3)
         assert daemon.running, daemon.output()
-    daemon.wait_for("tick", "succeeded")
+        known = len(daemon.runs("tick"))
+    daemon.wait_for("tick", "succeeded", count=known + 2)
 
 
 @pytest.fixture

@@ -1,0 +1,172 @@
+"""Which bytes of a stream must never be stored, and what is stored in their place?
+
+A secret shows itself as it is, line by line, or as something else has written it down: in base64, percent-encoded,
+as a string of JSON or Python, quoted for a shell. Every such form is looked for. It may be split over any number of
+reads, so a piece at the end that is the beginning of a form is held back until it is known what follows; nothing
+else is ever delayed. Forms that overlap are hidden together. Only cheap stdlib modules are imported.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+from collections.abc import Callable, Iterable, Iterator
+
+MARK = b"[secret]"
+
+SHORTEST = 4
+"""Shorter values are let be: hiding every "1" would shred ordinary words."""
+
+_WRAPPED = (57, 48)
+"""Bytes to a line where base64 is broken into lines: of 76 characters (base64), of 64 (openssl, keys)."""
+
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_HEAD = 4
+
+
+class Forms:
+    """All the ways in which some values may show themselves; made once, used for every stream."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self.all = sorted({form for value in values for form in _forms(value)}, key=lambda form: -len(form))
+        # what contains another form is found when that one is
+        cores: list[bytes] = []
+        for form in reversed(self.all):
+            if not any(core in form for core in cores):
+                cores.append(form)
+        self._cores = cores
+
+    def __bool__(self) -> bool:
+        return bool(self.all)
+
+    def spots(self, text: bytes) -> list[tuple[int, int]]:
+        """Where forms are, in order; they may overlap."""
+        if not any(core in text for core in self._cores):
+            return []
+        return sorted((at, at + len(form)) for form in self.all for at in _places(form, text))
+
+    def beginning(self, text: bytes) -> int:
+        """Where the last bytes begin that may be the beginning of a form; the length of the text if none are."""
+        return min((_beginning(form, text) for form in self.all), default=len(text))
+
+
+class Veil:
+    """One stream on its way to where it is stored."""
+
+    def __init__(self, forms: Forms) -> None:
+        self._forms = forms
+        self._held = b""
+        self._marked = 0
+
+    def more(self, data: bytes | memoryview) -> memoryview:
+        """What can be stored now that this has arrived."""
+        text = self._held + data
+        return self._pass(text, self._forms.beginning(text))
+
+    def rest(self) -> memoryview:
+        """What was held back: nothing follows it."""
+        return self._pass(self._held, len(self._held))
+
+    def _pass(self, text: bytes, until: int) -> memoryview:
+        """Let go of the text up to there. ``_marked`` bytes of what is held are within a form marked already."""
+        spots = self._forms.spots(text)
+        self._held = text[until:]
+        if not spots and not self._marked:
+            return memoryview(text)[:until]
+        parts, at = [], self._marked
+        for start, end in spots:
+            if start >= max(until, at):
+                break
+            if start >= at:
+                parts += [text[at:start], MARK]
+            at = max(at, end)
+        parts.append(text[at:until])
+        self._marked = max(0, at - until)
+        return memoryview(b"".join(parts))
+
+
+def hider(values: Iterable[str]) -> Callable[[str], str]:
+    """What makes whole texts fit to be stored."""
+    forms = Forms(values)
+
+    def hide(text: str) -> str:
+        if not forms:
+            return text
+        veil = Veil(forms)
+        shown = bytes(veil.more(text.encode("utf-8", "surrogatepass"))) + bytes(veil.rest())
+        return shown.decode("utf-8", "surrogatepass")
+
+    return hide
+
+
+def _places(form: bytes, text: bytes) -> Iterator[int]:
+    at = text.find(form)
+    while at >= 0:
+        yield at
+        at = text.find(form, at + 1)
+
+
+def _beginning(form: bytes, text: bytes) -> int:
+    at, head = max(0, len(text) - len(form) + 1), form[:_HEAD]
+    while (at := text.find(head, at)) >= 0:
+        if form.startswith(text[at:]):
+            return at
+        at += 1
+    return len(text) - next(size for size in (3, 2, 1, 0) if text.endswith(form[:size]))
+
+
+def _forms(value: str) -> Iterator[bytes]:
+    if len(value.strip()) < SHORTEST:
+        return
+    for part in {value, value.strip(), *value.splitlines()}:
+        if len(part.strip()) >= SHORTEST:
+            yield from (_bytes(text) for text in _written(part))
+    for whole in {_bytes(value), _bytes(value.strip())}:
+        for form in _in_base64(whole):
+            if len(form) >= SHORTEST:
+                yield form
+                yield form.translate(_URL_SAFE)
+
+
+def _written(value: str) -> Iterator[str]:
+    """The value as it stands, and as a string of JSON (also PHP's and Go's), Python, a shell, or a URL."""
+    yield value
+    for plain in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+        yield plain
+        yield plain.replace("/", "\\/")
+        yield plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    data = _bytes(value)
+    yield from (repr(value)[1:-1], repr(data)[2:-1])
+    yield from (value.replace("'", "'\\''"), value.replace("'", "'\"'\"'"))
+    for safe in (b"", b"/", b"!'()*", b"!'()*;,/?:@&=+$#"):
+        quoted = _percent(data, _UNRESERVED | frozenset(safe), "%%%02X")
+        yield quoted
+        yield quoted.replace("%20", "+")
+        yield _percent(data, _UNRESERVED | frozenset(safe), "%%%02x")
+
+
+def _percent(data: bytes, safe: frozenset[int], code: str) -> str:
+    return "".join(chr(byte) if byte in safe else code % byte for byte in data)
+
+
+def _in_base64(data: bytes) -> Iterator[bytes]:
+    """On its own, and anywhere inside something longer: there its neighbours share its outermost characters."""
+    for offset in range(3):
+        code = binascii.b2a_base64(b"\0" * offset + data, newline=False)[-(-offset * 8 // 6) :]
+        yield code
+        yield code.rstrip(b"=")
+        yield _alone(code, offset + len(data), offset)
+    for width in _WRAPPED:
+        for start in range(0, len(data), width) if len(data) > width else ():
+            line = data[start : start + width]
+            yield _alone(binascii.b2a_base64(line, newline=False), len(line), 0)
+
+
+def _alone(code: bytes, count: int, offset: int) -> bytes:
+    """The characters that say nothing of what follows ``count`` bytes."""
+    return code[: count * 8 // 6 - -(-offset * 8 // 6)]
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
