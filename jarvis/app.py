@@ -115,12 +115,7 @@ class App:
         )
 
     def _handler_folders(self) -> list[tuple[str, Path]]:
-        own = [*map(Path, self.settings.handlers), self.instance.config.parent / "handlers"]
-        shipped = catalogues.shipped()
-        found = [
-            ("user", folder) for folder in own if folder.is_dir() and folder.resolve() != shipped.resolve()
-        ]
-        return [*found, (catalogues.SHIPPED, shipped)]
+        return catalogues.folders(self.instance.config.parent, self.settings.handlers)
 
     def _last_reading(self) -> Reading | None:
         return readings.last_heartbeat(self.instance.heartbeat)

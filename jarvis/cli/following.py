@@ -19,17 +19,19 @@ BAR = 24
 
 def here(asking: Asking, name: str, values: dict[str, Any]) -> int:
     """Run a job in this process, because no daemon runs. The instance's lock keeps one from starting meanwhile."""
-    from jarvis.control import daemon, plain
-    from jarvis.handling import transcript
+    from jarvis.control import foreground, plain
 
     click.echo("Jarvis is not running; the job runs here.", err=True)
-    run = daemon.run_once(asking.instance, name, values, {})
-    position = 0
-    while not asking.json:
-        data, position = transcript.read(asking.instance.runs, run.id, position)
-        if not data:
-            break
-        click.echo(show.printable(data.decode("utf-8", "replace")), nl=False)
+
+    def output(_run: object, data: bytes) -> None:
+        if not asking.json:
+            click.echo(show.printable(data.decode("utf-8", "replace")), nl=False)
+
+    def again(run: Any) -> None:
+        if not asking.json:
+            _ended(plain.run(run))
+
+    run = foreground.run(asking.instance, name, values, {}, said=output, ended=again)
     said = plain.run(run)
     asking.say(said, _ended)
     return CODES.get(said["status"], 1)

@@ -40,9 +40,7 @@ def up(
     Running jobs go on when it ends, and are collected at the next start.
     """
     if dry_run:
-        from jarvis.cli import tools
-
-        return tools.report(asking, asking.alone("check"))
+        return _rehearsed(asking, {"log_level": log_level} if log_level else {})
     if detach:
         return _detach(
             asking, [*(["--verbose"] if verbose else []), *(["--log-level", log_level] if log_level else [])]
@@ -58,6 +56,37 @@ def up(
         foreground=not background,
         announce=not asking.json,
     )
+
+
+def _rehearsed(asking: Asking, flags: dict[str, str]) -> int:
+    """What 'jarvis up' would do, as JSON of the same shape as its words."""
+    from jarvis.control import plain, rehearsal
+
+    found = rehearsal.rehearse(asking.instance, flags)
+    data = {
+        "added": list(found.changes.added),
+        "changed": list(found.changes.changed),
+        "removed": list(found.changes.removed),
+        "unchanged": found.changes.unchanged,
+        "refusal": found.refusal,
+        "warnings": [str(one) for one in found.warnings],
+        "next": [
+            {"job": job, "at": plain.instant(at), "english": english} for job, at, english in found.next_fires
+        ],
+    }
+    asking.say(data, _would)
+    return 1 if found.refusal else 0
+
+
+def _would(data: dict[str, Any]) -> None:
+    now = show.now()
+    rows = [(one["job"], one["english"], show.relative(one["at"], now)) for one in data["next"]]
+    if rows:
+        show.table(("job", "due", "next"), rows)
+        click.echo()
+    _reloaded(data)
+    if data["refusal"]:
+        click.echo(show.colored(data["refusal"], "failed"))
 
 
 def _detach(asking: Asking, more: list[str]) -> int:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import filelock
@@ -27,11 +27,9 @@ from jarvis.config import peek
 from jarvis.config.instance import Instance
 from jarvis.control import logs
 from jarvis.control.wishes import Wishes
-from jarvis.core.run import Run, Status
 from jarvis.errors import AlreadyRunning, JarvisError
 from jarvis.running import notify
 from jarvis.running.watchdog import Watchdog
-from jarvis.store import runs
 
 log = logging.getLogger("jarvis.daemon")
 
@@ -188,31 +186,3 @@ class _Life:
             if announce:
                 print(f"{len(left)} running jobs go on; the next start collects them.", file=sys.stderr)
         log.info("down: pid %d", os.getpid())
-
-
-def run_once(instance: Instance, name: str, params: Mapping[str, Any], flags: Mapping[str, Any]) -> Run:
-    """Run one job in the foreground, under the instance's lock, without a clock; returns the closed run."""
-    looked = peek.peek(instance.config, environ=os.environ, flags=flags)
-    instance = peek.placed(instance, looked)
-    with locked(instance):
-        logs.set_up(instance.log, level="warning", as_json=False, foreground=False)
-        app = App(instance=instance, settings=looked.settings, flags=flags)
-        app.open()
-        app.start(clock=False)
-        try:
-            line = app.roster.line(name)
-            run = app.conductor.submit(line.job, kind="manual", definition=line.definition, params=params)
-            return _until_ended(app, run)
-        finally:
-            app.stop()
-
-
-def _until_ended(app: App, run: Run) -> Run:
-    while True:
-        with app.database.read() as connection:
-            found = runs.get(connection, run.id)
-        if found is None or found.status.ended:
-            return found or run
-        if found.status is Status.QUEUED and found.not_before and found.not_before > datetime.now(UTC):
-            return found
-        time.sleep(0.02)

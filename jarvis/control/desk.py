@@ -16,6 +16,7 @@ from jarvis.control.hiding import Hiding
 from jarvis.core import schedule
 from jarvis.core.job import Job
 from jarvis.errors import NotFound, NotRunning, StoreError
+from jarvis.handling import catalogue as catalogues
 from jarvis.handling.catalogue import Catalogue
 from jarvis.running.floor import Active, Waiting
 from jarvis.running.roster import unknown
@@ -89,7 +90,7 @@ class Desk:
     def catalogue(self) -> Catalogue:
         if self.live:
             return self.app.catalogue
-        return Catalogue(self.app._handler_folders())
+        return Catalogue(catalogues.folders(self.instance.config.parent, self.app.settings.handlers))
 
     # Jobs.
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from jarvis.config import load, peek
@@ -38,7 +37,7 @@ def rehearse(instance: Instance, flags: Mapping[str, Any], now: datetime | None 
     instance = peek.placed(instance, looked)
     config = load.read(
         instance.config,
-        handlers=catalogue_of(instance, looked.settings.handlers),
+        handlers=Catalogue(catalogues.folders(instance.config.parent, looked.settings.handlers)),
         environ=os.environ,
         now=now,
         flags=flags,
@@ -51,14 +50,6 @@ def rehearse(instance: Instance, flags: Mapping[str, Any], now: datetime | None 
         refusal=plan.too_many_gone(changes, len(known)) if known else None,
         next_fires=tuple(_next_fires(config, now)),
     )
-
-
-def catalogue_of(instance: Instance, folders: list[str]) -> Catalogue:
-    """The handlers this instance would have: its own folders first, the shipped one last."""
-    shipped = catalogues.shipped()
-    own = [*map(Path, folders), instance.config.parent / "handlers"]
-    found = [("user", folder) for folder in own if folder.is_dir() and folder.resolve() != shipped.resolve()]
-    return Catalogue([*found, (catalogues.SHIPPED, shipped)])
 
 
 def _known(instance: Instance) -> dict[str, str]:

@@ -179,6 +179,14 @@ class Catalogue:
         return mounted
 
 
+def folders(beside: Path, more: Iterable[str] = ()) -> list[tuple[str, Path]]:
+    """Where to look: the ``more`` of the settings, ``handlers/`` beside jobs.yaml, the shipped ones last."""
+    last = shipped()
+    own = [*map(Path, more), beside / "handlers"]
+    found = [("user", folder) for folder in own if folder.is_dir() and folder.resolve() != last.resolve()]
+    return [*found, (SHIPPED, last)]
+
+
 def shipped() -> Path:
     """The folder of the handlers that come with Jarvis: in the package when installed, else beside it."""
     package = Path(jarvis.__file__).parent

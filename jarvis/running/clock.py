@@ -133,10 +133,16 @@ class Clock:
         self._scheduler.start()
 
     def stop(self) -> None:
-        """No further pass; the one under way is finished."""
+        """No further pass; the one under way is finished, and what happened to the clock since is written."""
         self._stopping = True
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+        if not self._scheduler.running:
+            return
+        self._scheduler.shutdown(wait=True)
+        try:
+            # Runs that this releases stay queued in the ledger for the next start.
+            self._notice()
+        except StoreError as error:
+            log.warning("what happened to the clock at last could not be written: %s", error)
 
     def wake(self) -> None:
         """Look at the timetable now."""

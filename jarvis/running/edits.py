@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +57,8 @@ class Edits:
         self._clocks = clocks
         self._troubles = troubles
         self._taken = taken
+        # The watcher, a signal and a verb may ask at the same time.
+        self._reading = threading.RLock()
 
     def first(self) -> Config | None:
         """The file at start; None when it cannot be used but the ledger knows jobs to run on with.
@@ -102,8 +105,9 @@ class Edits:
 
     def reload(self, *, confirm: bool) -> Plan:
         """Make jobs.yaml as it is now the truth. Raises ConfigError or Refused; then nothing changed."""
-        self._catalogue.refresh()
-        return self.take(self._read(), confirm=confirm)
+        with self._reading:
+            self._catalogue.refresh()
+            return self.take(self._read(), confirm=confirm)
 
     def take(self, config: Config, *, confirm: bool) -> Plan:
         """Make these jobs the timetable's. Raises Refused when too many would disappear without ``confirm``."""

@@ -272,8 +272,19 @@ def test_check_exits_with_two_on_problems(away: House, say: Say, tmp_path: Path)
     code, out, _err = say("check", str(bad))
     assert (code, out.count("problem: ")) == (2, 2)
     assert "bad.yaml:1:12: a: no field 'crn' (did you mean 'cron'?)" in out
-    code, out, _err = say("up", "--dry-run", "--config", str(bad))
-    assert (code, "cannot be used: 2 problems." in out) == (2, True)
+
+
+def test_a_start_is_rehearsed(away: House, say: Say) -> None:
+    code, out, _err = say("up", "--dry-run")
+    assert (
+        code,
+        re.search(r"^nightly +At 02:30 every day.* +in \d+ (min|h)$", out, re.MULTILINE) is not None,
+    ) == (0, True)
+    assert "added: broken-leg, " in out
+    assert not away.instance.ledger.exists()
+    away.instance.config.write_text("jobs: {a: {crn: '* * * * *', command: x}}\n")
+    code, out, err = say("up", "--dry-run")
+    assert (code, out, "no field 'crn' (did you mean 'cron'?)" in err) == (2, "", True)
 
 
 def test_the_schema_is_written_beside_jobs_yaml(away: House, say: Say) -> None:

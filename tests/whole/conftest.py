@@ -10,7 +10,8 @@ import pytest
 
 from jarvis.running import auditing
 from jarvis.store.database import Database
-from tests.whole.daemon import Daemon, unaccounted, until
+from tests.whole.daemon import Daemon, Quick, until
+from tests.whole.oracle import unaccounted
 
 
 @pytest.fixture
@@ -34,7 +35,14 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
 
 @pytest.fixture
 def daemon(daemons: Callable[..., Daemon]) -> Daemon:
+    """A daemon started from scratch, as a person or a service manager starts it."""
     return daemons()
+
+
+@pytest.fixture
+def quick(daemons: Callable[..., Daemon]) -> Daemon:
+    """A daemon forked from a process that has its imports behind it: where the start is not what is tested."""
+    return daemons(Quick)
 
 
 def finish(daemon: Daemon) -> None:

@@ -10,7 +10,6 @@ import http.client
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -233,7 +232,9 @@ class Daemon:
     def runs(self, job: str | None = None, *statuses: str) -> list[Row]:
         """Run rows, oldest first."""
         found = self.rows("SELECT * FROM runs ORDER BY id")
-        return [row for row in found if job in (None, row["job"]) and (not statuses or row["status"] in statuses)]
+        return [
+            row for row in found if job in (None, row["job"]) and (not statuses or row["status"] in statuses)
+        ]
 
     def spans(self, job: str) -> list[Row]:
         return self.rows("SELECT * FROM spans WHERE job = ? ORDER BY id", job)
@@ -261,6 +262,14 @@ class Daemon:
             known = Counter((row["job"], row["status"], row["reason"]) for row in self.runs())
             raise AssertionError(f"{error}\n{known}\n{self.output()}") from None
 
+    def wait_after(self, moment: int, job: str, *statuses: str, within: float = PATIENCE) -> list[Row]:
+        """Wait until the job has such a run of a fire later than that moment (microseconds)."""
+
+        def later() -> list[Row]:
+            return [row for row in self.runs(job, *statuses) if row["scheduled_at"] > moment]
+
+        return until(later, f"{job} goes on", within)
+
     def marks(self, name: str = "marks") -> list[tuple[str, str, int]]:
         """What really ran: (job, fire, attempt)."""
         try:
@@ -268,6 +277,9 @@ class Daemon:
         except OSError:
             return []
         return [(job, fire, int(attempt)) for job, fire, attempt in (line.split() for line in lines)]
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
 
     @contextmanager
     def held(self) -> Iterator[sqlite3.Connection]:
@@ -328,66 +340,10 @@ class Call:
             return answer.status, text
 
 
-def unaccounted(daemon: Daemon, *, ignore: tuple[str, ...] = ()) -> list[str]:
-    """What is wrong with the ledger, by arithmetic that shares nothing with Jarvis' own schedules and audit.
-
-    For every job with ``every:`` in whole seconds: the multiples of the period in each of its terms must be
-    exactly its rows and its counted spans, up to its next fire. Every run that succeeded has left what it was
-    asked to leave, once, and no attempt has left it twice.
-    """
-    wrong = [str(row) for row in daemon.rows("PRAGMA integrity_check") if row != {"integrity_check": "ok"}]
-    twice = Counter(daemon.marks())
-    wrong += [f"ran {count} times: {mark}" for mark, count in twice.items() if count > 1]
-    known = {(row["job"], row["fire"], row["attempt"]): row for row in daemon.runs()}
-    wrong += [f"ran and has no row: {mark}" for mark in twice if mark not in known and mark[0] not in ignore]
-    wrong += [
-        f"ran, and its row says {known[mark]['status']}: {mark}"
-        for mark in twice
-        if mark in known and known[mark]["status"] in ("missed", "skipped")
-    ]
-    for name, row in daemon.job_rows().items():
-        if name not in ignore:
-            wrong += _interval(daemon, name, row)
-    return wrong
-
-
-def _interval(daemon: Daemon, name: str, job: Row) -> list[str]:
-    wrong = []
-    query = "SELECT terms.*, body FROM terms JOIN definitions ON definition_id = definitions.id WHERE terms.job = ?"
-    for term in daemon.rows(query, name):
-        body = json.loads(term["body"])
-        period = _period(body.get("every"))
-        if period is None or body.keys() & {"from", "until", "schedules"}:
-            continue
-        end = term["until_at"] if term["until_at"] is not None else (job["next_fire_at"] or term["from_at"]) - 1
-        due = set(range((term["from_at"] // period + 1) * period, end + 1, period)) if end - term["from_at"] < 10**12 else None
-        suffix = f"@{term['era']}" if term["era"] else ""
-        rows = [
-            row["scheduled_at"]
-            for row in daemon.runs(name)
-            if row["fire"].startswith("schedule:") and row["attempt"] == 1
-            and row["fire"].partition("@")[2] == suffix[1:] and term["from_at"] < row["scheduled_at"] <= end
-        ]  # fmt: skip
-        spans = [span for span in daemon.spans(name) if span["era"] == term["era"] and term["from_at"] < span["until_at"] and span["from_at"] <= end]
-        count = len(rows) + sum(span["count"] for span in spans)
-        wanted = end // period - term["from_at"] // period
-        if count != wanted or len(rows) != len(set(rows)):
-            wrong.append(f"{name}: {wanted} due in {term['from_at']}..{end}, {len(rows)} rows, spans {spans}")
-        if due is not None:
-            covered = {at for span in spans for at in due if span["from_at"] <= at < span["until_at"]}
-            wrong += [f"{name}: due at {at}, not accounted for" for at in sorted(due - covered - set(rows))]
-            wrong += [f"{name}: {at} has a row and lies in a span" for at in sorted(covered & set(rows))]
-    return wrong
-
-
-def _period(text: Any) -> int | None:
-    if isinstance(text, str) and text.endswith("s") and text[:-1].isdigit():
-        return int(text[:-1]) * SECOND
-    return None
-
-
 _warm = multiprocessing.get_context("forkserver")
-_warm.set_forkserver_preload(["jarvis.control.api", "jarvis.control.daemon", "jarvis.cli.main", "jarvis.cli.tree"])
+_warm.set_forkserver_preload(
+    ["jarvis.control.api", "jarvis.control.daemon", "jarvis.cli.main", "jarvis.cli.tree"]
+)
 
 
 def _life(arguments: list[str], folder: str, environment: Mapping[str, str], said: str) -> None:
@@ -437,7 +393,3 @@ class _Forked:
 
     def terminate(self) -> None:
         self._child.terminate()
-
-
-def compiler() -> str | None:
-    return shutil.which("cc")

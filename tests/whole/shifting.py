@@ -56,7 +56,7 @@ class Shifted(Daemon):
             os.pwrite(file.fileno(), seconds.to_bytes(8, "little", signed=True), 0)
 
     def at(self, text: str) -> Shifted:
-        """Let it be this moment (ISO, UTC); for a moment that is not disturbed by fractions, wait for a whole second."""
+        """Let it be this moment (ISO, UTC), on the second: the next whole one is waited for."""
         time.sleep(1 - time.time() % 1)
         self.step(timedelta(seconds=round((datetime.fromisoformat(text) - self.now).total_seconds())))
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -15,6 +15,11 @@ from tests.whole.daemon import MARK, Daemon, until
 
 TICK = f"tick: {{every: 1s, command: '{MARK}'}}\n"
 NO_RETRY = "retry: none"
+
+
+@pytest.fixture
+def daemon(quick: Daemon) -> Daemon:
+    return quick
 
 
 def on_time(daemon: Daemon, *, within: float = 1.0) -> None:
@@ -39,7 +44,9 @@ def alive(pids: list[int]) -> list[int]:
 
 
 def test_a_handler_that_raises_leaves_its_traceback_and_an_alert(daemon: Daemon) -> None:
-    daemon.handler("bad", '''
+    daemon.handler(
+        "bad",
+        '''
         """Goes wrong."""
         from jarvis import Context
 
@@ -50,8 +57,12 @@ def test_a_handler_that_raises_leaves_its_traceback_and_an_alert(daemon: Daemon)
 
         def run(ctx: Context) -> None:
             deep(50)
-    ''')
-    daemon.jobs(TICK + "bad: {start: daemon, run: bad, retry: none}\nthready: {start: daemon, run: bad, in: thread, retry: none}").start()
+    ''',
+    )
+    daemon.jobs(
+        TICK
+        + "bad: {start: daemon, run: bad, retry: none}\nthready: {start: daemon, run: bad, in: thread, retry: none}"
+    ).start()
     for job in ("bad", "thready"):
         (row,) = daemon.wait_for(job, "failed")
         assert "RuntimeError: no such luck" in row["reason"] and len(row["reason"]) < 1_000
@@ -61,11 +72,13 @@ def test_a_handler_that_raises_leaves_its_traceback_and_an_alert(daemon: Daemon)
 
 
 def test_retries_end_and_only_the_last_failure_is_told(daemon: Daemon) -> None:
-    daemon.jobs(TICK + f"bad: {{start: daemon, command: '{MARK}; exit 3', retry: {{times: 2, wait: 0.3s}}}}").start()
+    daemon.jobs(
+        TICK + f"bad: {{start: daemon, command: '{MARK}; exit 3', retry: {{times: 2, wait: 0.3s}}}}"
+    ).start()
     rows = daemon.wait_for("bad", "failed", count=3)
     assert [(row["attempt"], row["exit_code"]) for row in rows] == [(1, 3), (2, 3), (3, 3)]
     assert len({row["fire"] for row in rows}) == 1
-    assert all(b["started_at"] >= a["ended_at"] + 290_000 for a, b in zip(rows, rows[1:], strict=False))
+    assert all(b["started_at"] >= a["ended_at"] + 290_000 for a, b in pairwise(rows))
     (note,) = [note for note in daemon.notes() if note["job"] == "bad"]
     assert "attempt 3, the last" in note["title"]
     assert len([mark for mark in daemon.marks() if mark[0] == "bad"]) == 3
@@ -80,14 +93,17 @@ def test_retries_end_and_only_the_last_failure_is_told(daemon: Daemon) -> None:
     ],
 )
 def test_a_hang_ends_at_its_timeout(daemon: Daemon, job: str) -> None:
-    daemon.handler("hang", '''
+    daemon.handler(
+        "hang",
+        '''
         """Never returns."""
         import time
         from jarvis import Context
 
         def run(ctx: Context) -> None:
             time.sleep(300)
-    ''')
+    ''',
+    )
     daemon.jobs(TICK + f"hang: {{start: daemon, {job}, timeout: 2s, retry: none}}").start()
     (row,) = daemon.wait_for("hang", "timed_out")
     assert row["ended_at"] - row["started_at"] == pytest.approx(2_000_000, abs=1_000_000)
@@ -110,15 +126,20 @@ def test_a_hang_ends_at_its_timeout(daemon: Daemon, job: str) -> None:
 def test_a_handler_that_brings_down_its_process_brings_down_nothing_else(
     daemon: Daemon, body: str, reason: str, code: int
 ) -> None:
-    daemon.handler("crash", f'''
+    daemon.handler(
+        "crash",
+        f'''
         """Crashes."""
         import ctypes, os, sys
         from jarvis import Context
 
         def run(ctx: Context) -> None:
             {body}
-    ''')
-    daemon.jobs(TICK + "crash: {start: daemon, run: crash, retry: none, process: {limits: {as: 1500000000}}}").start()
+    ''',
+    )
+    daemon.jobs(
+        TICK + "crash: {start: daemon, run: crash, retry: none, process: {limits: {as: 1500000000}}}"
+    ).start()
     (row,) = daemon.wait_for("crash", "failed", "lost", "succeeded")
     assert (row["status"], row["exit_code"]) == ("failed", code), row
     assert reason in row["reason"]
@@ -140,7 +161,9 @@ SHAPES = {
 @pytest.mark.parametrize("shape", [pytest.param(text, id=name) for name, text in SHAPES.items()])
 def test_nothing_is_left_of_a_tree_after_its_timeout(daemon: Daemon, shape: str, tmp_path: Path) -> None:
     (daemon.folder / "shape.sh").write_text(shape + "\n")
-    daemon.jobs(TICK + "tree: {start: daemon, command: 'sh shape.sh', timeout: 1500ms, stop: {after: 1s}}").start()
+    daemon.jobs(
+        TICK + "tree: {start: daemon, command: 'sh shape.sh', timeout: 1500ms, stop: {after: 1s}}"
+    ).start()
     daemon.wait_for("tree", "running")
     until(lambda: tree(daemon), "the tree has grown")
     time.sleep(0.3)
@@ -160,10 +183,16 @@ def tree(daemon: Daemon) -> list[psutil.Process]:
 
 
 @pytest.mark.needs("setsid")
-@pytest.mark.parametrize("detach", [pytest.param(False, id="by default they are ended"), pytest.param(True, id="detach lets them live")])
+@pytest.mark.parametrize(
+    "detach",
+    [pytest.param(False, id="by default they are ended"), pytest.param(True, id="detach lets them live")],
+)
 def test_what_a_job_leaves_behind_when_it_ends(daemon: Daemon, detach: bool) -> None:
     said = "true" if detach else "false"
-    daemon.jobs(TICK + f"leaver: {{start: daemon, detach: {said}, command: 'setsid sleep 60 & echo $! > left; exit 0'}}").start()
+    daemon.jobs(
+        TICK
+        + f"leaver: {{start: daemon, detach: {said}, command: 'setsid sleep 60 & echo $! > left; exit 0'}}"
+    ).start()
     daemon.wait_for("leaver", "succeeded")
     pid = int((daemon.folder / "left").read_text())
     assert (alive([pid]) == [pid]) is detach
@@ -175,7 +204,9 @@ def test_what_a_job_leaves_behind_when_it_ends(daemon: Daemon, detach: bool) -> 
 
 @pytest.mark.slow
 def test_a_gigabyte_of_output_costs_the_daemon_no_memory(daemon: Daemon) -> None:
-    daemon.jobs(TICK + "loud: {start: daemon, command: 'yes | head -c 500000000; yes | head -c 500000000 >&2'}").start()
+    daemon.jobs(
+        TICK + "loud: {start: daemon, command: 'yes | head -c 500000000; yes | head -c 500000000 >&2'}"
+    ).start()
     daemon.wait_for("loud", "running", "succeeded")
     begun = psutil.Process(daemon.pid).memory_info().rss
     most = begun
@@ -193,7 +224,11 @@ def test_a_gigabyte_of_output_costs_the_daemon_no_memory(daemon: Daemon) -> None
 
 
 def test_a_job_deaf_to_sigterm_is_killed_after_its_grace(daemon: Daemon) -> None:
-    daemon.jobs(TICK + """deaf: {start: daemon, command: "trap '' TERM INT HUP; while :; do sleep 0.2; done", timeout: 1s, stop: {after: 1s}}""").start()
+    daemon.jobs(
+        TICK
+        + "deaf: {start: daemon, timeout: 1s, stop: {after: 1s},"
+        + """ command: "trap '' TERM INT HUP; while :; do sleep 0.2; done"}"""
+    ).start()
     (row,) = daemon.wait_for("deaf", "timed_out")
     assert row["ended_at"] - row["started_at"] == pytest.approx(2_000_000, abs=1_000_000)
     on_time(daemon)
@@ -207,20 +242,26 @@ def test_a_grandchild_that_keeps_the_pipe_open_keeps_nothing_waiting(daemon: Dae
 
 
 def test_standard_input_is_empty(daemon: Daemon) -> None:
-    daemon.jobs(TICK + "reader: {start: daemon, command: 'cat; test -t 0 || echo no terminal; readlink /proc/self/fd/0'}").start()
+    daemon.jobs(
+        TICK
+        + "reader: {start: daemon, command: 'cat; test -t 0 || echo no terminal; readlink /proc/self/fd/0'}"
+    ).start()
     (row,) = daemon.wait_for("reader", "succeeded")
     output = (daemon.state / "runs" / "0" / str(row["id"]) / "output").read_text()
     assert output == "no terminal\n/dev/null\n"
 
 
 def test_ten_hangs_use_up_their_slots_and_no_others(daemon: Daemon) -> None:
-    daemon.handler("quick", '''
+    daemon.handler(
+        "quick",
+        '''
         """Comes back at once."""
         from jarvis import Context
 
         def run(ctx: Context) -> None:
             return None
-    ''')
+    ''',
+    )
     hangs = "".join(f"hang{number}: {{start: daemon, command: 'sleep 8'}}\n" for number in range(10))
     daemon.jobs(
         hangs + f"waits: {{every: 2s, command: '{MARK}'}}\nthready: {{every: 1s, run: quick, in: thread}}",
@@ -241,11 +282,12 @@ def test_ten_hangs_use_up_their_slots_and_no_others(daemon: Daemon) -> None:
 
 @pytest.mark.needs("root")
 def test_a_fork_bomb_of_an_unprivileged_user_meets_its_limit(daemon: Daemon) -> None:
-    daemon.folder.chmod(0o755)
-    for folder in (daemon.folder, *daemon.folder.parents):
-        folder.chmod(folder.stat().st_mode | 0o011)
     bomb = "i=0; while [ $i -lt 300 ]; do sleep 5 & i=$((i+1)); done; wait"
-    daemon.jobs(TICK + f"bomb: {{start: daemon, cwd: /, command: '{bomb}', timeout: 4s, process: {{user: nobody, limits: {{nproc: 40}}}}}}").start()
+    daemon.jobs(
+        TICK
+        + f"bomb: {{start: daemon, cwd: /, command: '{bomb}', timeout: 4s,"
+        + " process: {user: nobody, limits: {nproc: 40}}}"
+    ).start()
     daemon.wait_for("bomb", "failed", "timed_out")
     daemon.wait_for("tick", "succeeded", count=2)
     on_time(daemon)

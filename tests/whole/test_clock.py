@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 
 import psutil
 import pytest
@@ -45,7 +46,11 @@ def test_a_clock_set_forward_is_noticed_within_five_seconds_and_what_was_skipped
     stepped = time.monotonic()
     shifted.wait_for("hourly", "succeeded", within=5)
     new = micros("2026-03-10T12:30:00+00:00") + by // timedelta(microseconds=1)
-    until(lambda: [row for row in shifted.runs("tick", "succeeded") if row["scheduled_at"] > new], "tick goes on", 5)
+    until(
+        lambda: [row for row in shifted.runs("tick", "succeeded") if row["scheduled_at"] > new],
+        "tick goes on",
+        5,
+    )
     assert time.monotonic() - stepped < 5
 
     growth = psutil.Process(shifted.pid).memory_info().rss - before
@@ -77,7 +82,7 @@ def test_a_clock_set_back_never_silences_an_interval(shifted: Shifted, by: timed
     assert step["amount"] == pytest.approx(by.total_seconds(), abs=1)
     later = shifted.runs("tick", "succeeded")[known + 1 :]
     assert all(row["fire"].endswith("@1") for row in later)
-    gaps = [b["scheduled_at"] - a["scheduled_at"] for a, b in zip(later, later[1:], strict=False)]
+    gaps = [b["scheduled_at"] - a["scheduled_at"] for a, b in pairwise(later)]
     assert set(gaps) <= {1_000_000}
 
 
@@ -90,7 +95,10 @@ def test_a_clock_set_back_by_an_hour_does_not_repeat_what_has_a_fixed_time(shift
     shifted.step(-HOUR)
     until(lambda: shifted.facts("step"), "the step is noticed", 6)
     shifted.at("2026-03-10T12:29:58+00:00")
-    until(lambda: shifted.job_rows()["tick"]["next_fire_at"] > micros("2026-03-10T12:30:02+00:00"), "12:30 comes again")
+    until(
+        lambda: shifted.job_rows()["tick"]["next_fire_at"] > micros("2026-03-10T12:30:02+00:00"),
+        "12:30 comes again",
+    )
     assert [row["fire"] for row in shifted.runs("noon")] == ["schedule:2026-03-10T12:30:00Z"]
     assert shifted.job_rows()["noon"]["next_fire_at"] == micros("2026-03-11T12:30:00+00:00")
 
@@ -131,7 +139,9 @@ def test_a_retry_is_not_put_off_by_a_clock_set_back(shifted: Shifted) -> None:
 
 
 def test_a_clock_set_forward_ends_no_thread_before_its_time(shifted: Shifted) -> None:
-    shifted.handler("nap", '''
+    shifted.handler(
+        "nap",
+        '''
         """Sleep a while."""
         import time
         from jarvis import Context
@@ -139,7 +149,8 @@ def test_a_clock_set_forward_ends_no_thread_before_its_time(shifted: Shifted) ->
         def run(ctx: Context) -> str:
             time.sleep(4)
             return "rested"
-    ''')
+    ''',
+    )
     shifted.at("2026-03-10T12:30:00+00:00")
     shifted.jobs('nap: {at: "2026-03-10T12:30:03Z", run: nap, in: thread, timeout: 1m, retry: none}').start()
     shifted.wait_for("nap", "running")
@@ -176,7 +187,10 @@ def test_jobs_without_a_zone_move_with_the_machine_and_the_change_is_on_record(s
     assert shifted.job_rows()["local"]["next_fire_at"] == micros("2026-03-11T09:00:00+00:00")
     fixed = shifted.job_rows()["fixed"]
     shifted.restart(TZ="Asia/Tokyo")
-    until(lambda: shifted.job_rows()["local"]["next_fire_at"] == micros("2026-03-11T00:00:00+00:00"), "Tokyo's nine")
+    until(
+        lambda: shifted.job_rows()["local"]["next_fire_at"] == micros("2026-03-11T00:00:00+00:00"),
+        "Tokyo's nine",
+    )
     assert shifted.job_rows()["fixed"] == fixed
     first, second = shifted.rows("SELECT * FROM terms WHERE job = 'local' ORDER BY id")
     assert first["until_at"] == second["from_at"]
@@ -190,16 +204,18 @@ def test_a_process_stopped_for_twelve_seconds_runs_once_late_and_says_why(daemon
         every-one: {{every: 1s, catch_up: all, overlap: queue, command: '{MARK}'}}
     """).start()  # fmt: skip
     daemon.wait_for("two", "succeeded", count=2)
-    daemon.process.send_signal(signal.SIGSTOP)
+    daemon.signal(signal.SIGSTOP)
     time.sleep(12)
-    daemon.process.send_signal(signal.SIGCONT)
+    daemon.signal(signal.SIGCONT)
     woken = int(time.time() * 1_000_000)
     for job in ("one", "two"):
-        until(lambda job=job: [r for r in daemon.runs(job, "succeeded") if r["scheduled_at"] > woken], "it goes on", 5)
+        daemon.wait_after(woken, job, "succeeded", within=5)
         (span,) = daemon.spans(job)
         assert span["count"] == pytest.approx(11, abs=1)
         assert "stopped or starved" in span["reason"]
-        late = [row for row in daemon.runs(job, "succeeded") if row["started_at"] - row["scheduled_at"] > 900_000]
+        late = [
+            row for row in daemon.runs(job, "succeeded") if row["started_at"] - row["scheduled_at"] > 900_000
+        ]
         assert len(late) <= 2
     (stall,) = daemon.facts("stall")
     assert stall["amount"] == pytest.approx(12, abs=3)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.whole.daemon import MARK, ROOT, Daemon, unaccounted, until
+from tests.whole.daemon import MARK, ROOT, Daemon, until
+from tests.whole.oracle import unaccounted
 
 NAMED = re.compile(r"""(?:crashpoint\.here|\bcrash)\(\s*["']([a-z.-]+)["']""")
 
@@ -38,14 +39,21 @@ def run(ctx: Context) -> None:
         file.write(f"{ctx.run.job} {ctx.run.fire} {ctx.run.attempt}\\n")
 '''
 OLD = """
-INSERT INTO runs (id, job, fire, attempt, status, scheduled_at, queued_at, ended_at, reason, output_bytes, output_dropped)
-VALUES (?, 'old', 'manual:' || ?, 1, 'skipped', 1, 1, 1, 'long ago', 0, 0)
+INSERT INTO runs
+  (id, job, fire, attempt, status, reason, scheduled_at, queued_at, ended_at, output_bytes, output_dropped)
+VALUES (?, 'old', 'manual:' || ?, 1, 'skipped', 'long ago', 1, 1, 1, 0, 0)
 """
 
 
 def test_there_are_points_in_the_daemon_and_in_the_supervisor() -> None:
     found = points()
-    assert {name.partition(".")[0] for name in found} >= {"pass", "change", "conductor", "supervisor", "prune"}
+    assert {name.partition(".")[0] for name in found} >= {
+        "pass",
+        "change",
+        "conductor",
+        "supervisor",
+        "prune",
+    }
     assert len(found) >= 15
 
 
@@ -63,12 +71,9 @@ def test_a_crash_at_this_point_loses_and_repeats_nothing(daemon: Daemon, point: 
     else:
         assert daemon.ended() == -9
         daemon.start()
-    after = int(time.time() * 1e6)
+    after = int(time.time() * 1_000_000)
     for job in ("tick", "slow", "again", "thready"):
-        until(
-            lambda job=job: [row for row in daemon.runs(job, "succeeded") if row["scheduled_at"] > after],
-            f"{job} runs again",
-        )
+        daemon.wait_after(after, job, "succeeded")
     until(lambda: daemon.runs("flaky", "succeeded"), "a second attempt of flaky")
     assert daemon.stop() == 0
     check_marks(daemon, point)

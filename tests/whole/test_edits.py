@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.whole.daemon import MARK, Daemon, until
+from tests.whole.daemon import MARK, Daemon, Row, until
 
 TICK = f"tick: {{every: 1s, command: '{MARK}'}}\n"
 GENTLE = f"tick: {{every: 2s, command: '{MARK}'}}\n"
+
+
+@pytest.fixture
+def daemon(quick: Daemon) -> Daemon:
+    return quick
 
 
 def active(daemon: Daemon) -> list[str]:
@@ -21,7 +28,8 @@ def active(daemon: Daemon) -> list[str]:
 
 def hundred(count: int = 100) -> str:
     jobs = "".join(
-        f"  job-{number:03}:\n    every: 1h\n    command: echo {number} and something to say\n" for number in range(count)
+        f"  job-{number:03}:\n    every: 1h\n    command: echo {number} and something to say\n"
+        for number in range(count)
     )
     return f"version: 1\njobs:\n{jobs}"
 
@@ -44,7 +52,9 @@ def test_a_symlink_that_is_swapped_is_followed(daemon: Daemon) -> None:
     for number in (1, 2):
         release = daemon.folder / f"release-{number}"
         release.mkdir(mode=0o700)
-        (release / "jobs.yaml").write_text(f"jobs:\n  {TICK}  only-{number}: {{every: 1h, command: 'true'}}\n")
+        (release / "jobs.yaml").write_text(
+            f"jobs:\n  {TICK}  only-{number}: {{every: 1h, command: 'true'}}\n"
+        )
     current = daemon.folder / "current"
     current.symlink_to("release-1")
     daemon.config.symlink_to("current/jobs.yaml")
@@ -71,6 +81,11 @@ def test_an_edited_job_runs_its_new_self_and_keeps_what_was_due_before(daemon: D
     assert terms[0]["until_at"] == terms[1]["from_at"]
 
 
+def was_read(daemon: Daemon, said: int) -> bool:
+    """Something was logged, or taken over."""
+    return len(daemon.log()) > said or len(active(daemon)) < 100
+
+
 @pytest.mark.slow
 def test_no_prefix_of_a_file_shrinks_the_running_set_by_more_than_a_fifth(daemon: Daemon) -> None:
     whole = hundred().encode()
@@ -81,7 +96,7 @@ def test_no_prefix_of_a_file_shrinks_the_running_set_by_more_than_a_fifth(daemon
         daemon.config.write_bytes(whole[:size])
         said = len(daemon.log())
         daemon.reload()
-        until(lambda said=said: len(daemon.log()) > said or len(active(daemon)) < 100, f"prefix of {size} was read", 5)
+        until(partial(was_read, daemon, said), f"the prefix of {size} bytes was read", 5)
         assert len(active(daemon)) >= 80, whole[:size].decode()[-100:]
         assert daemon.running
         if len(active(daemon)) < 100:
@@ -103,6 +118,9 @@ def test_a_file_written_slowly_is_not_read_before_it_is_whole(daemon: Daemon) ->
     until(lambda: len(active(daemon)) == 101, "the new set", 4)
 
 
+BOMB = "a: &a [x]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefghi")
+)
 BROKEN = {
     "a syntax error": ("jobs:\n  tick: {every: 1s, command: 'true'\n", ":2:"),
     "an unknown field": ("jobs:\n  tick: {every: 1s, comand: 'true'}\n", ":2:"),
@@ -113,8 +131,14 @@ BROKEN = {
     "no schedule word": ("jobs:\n  tick: {every: soon, command: 'true'}\n", ":2:"),
     "a list": ("- tick\n", ":1:"),
     "bytes": ("jobs: \x00\x01\n", ":1:"),
-    "an alias bomb": ("a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)), ":"),
+    "an alias bomb": (BOMB, ":"),
 }  # fmt: skip
+
+
+def newest(daemon: Daemon, known: int) -> Row | None:
+    """The newest alert, when there are more than were known."""
+    notes = daemon.notes()
+    return notes[-1] if len(notes) > known else None
 
 
 def test_no_broken_file_replaces_the_running_set_and_each_is_named(daemon: Daemon) -> None:
@@ -124,8 +148,7 @@ def test_no_broken_file_replaces_the_running_set_and_each_is_named(daemon: Daemo
         known = len(daemon.notes())
         daemon.write(text)
         daemon.reload()
-        until(lambda known=known: len(daemon.notes()) > known, f"{name} is noted", 5)
-        note = daemon.notes()[-1]
+        note = until(partial(newest, daemon, known), f"{name} is noted", 5)
         assert address in note["text"] and "jobs.yaml" in note["text"], (name, note)
         assert daemon.job_rows()["tick"]["definition_id"] == before
     done = len(daemon.runs("tick", "succeeded"))
@@ -156,7 +179,10 @@ def test_a_mass_deletion_needs_a_confirmation(daemon: Daemon) -> None:
     daemon.config.write_text(hundred(10))
     daemon.start()
     daemon.config.write_text(hundred(5))
-    until(lambda: any("5 of 10 jobs would disappear" in note["text"] for note in daemon.notes()), "it is refused")
+    until(
+        lambda: any("5 of 10 jobs would disappear" in note["text"] for note in daemon.notes()),
+        "it is refused",
+    )
     assert len(active(daemon)) == 10
     daemon.cli("reload", code=1)
     assert len(active(daemon)) == 10
@@ -178,7 +204,7 @@ def test_a_mass_deletion_made_while_jarvis_was_down_is_not_taken_over_either(dae
     assert len(active(daemon)) == 9
 
 
-GOOD = f'''
+GOOD = '''
 """A handler."""
 from jarvis import Context
 
@@ -189,7 +215,10 @@ def run(ctx: Context) -> str:
 
 def test_a_broken_handler_breaks_only_its_own_jobs_and_heals_when_it_is_saved(daemon: Daemon) -> None:
     daemon.handler("mine", GOOD)
-    daemon.jobs(TICK + "mine: {every: 1s, run: mine, retry: none}\nthready: {every: 1s, run: mine, in: thread, retry: none}").start()
+    daemon.jobs(
+        TICK
+        + "mine: {every: 1s, run: mine, retry: none}\nthready: {every: 1s, run: mine, in: thread, retry: none}"
+    ).start()
     for job in ("mine", "thready"):
         daemon.wait_for(job, "succeeded")
     daemon.handler("mine", "def run(ctx:\n")
@@ -202,7 +231,11 @@ def test_a_broken_handler_breaks_only_its_own_jobs_and_heals_when_it_is_saved(da
     daemon.wait_for("tick", "succeeded", count=good + 2)
     daemon.handler("mine", GOOD.replace("good", "better"))
     for job in ("mine", "thready"):
-        until(lambda job=job: daemon.runs(job)[-1]["result"] == "better", f"{job} heals", 6)
+        until(partial(better, daemon, job), f"{job} heals", 6)
+
+
+def better(daemon: Daemon, job: str) -> bool:
+    return bool(daemon.runs(job)[-1]["result"] == "better")
 
 
 def test_a_start_with_a_broken_handler_keeps_its_jobs(daemon: Daemon) -> None:

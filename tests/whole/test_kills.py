@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.whole.daemon import MARK, Daemon, Quick, unaccounted, until
+from tests.whole.daemon import MARK, Daemon, Quick, until
+from tests.whole.oracle import unaccounted
 
 THREAD = '''
 """Leave a mark, after a while."""
@@ -26,9 +27,12 @@ def run(ctx: Context) -> None:
         file.write(f"{ctx.run.job} {ctx.run.fire} {ctx.run.attempt}\\n")
 '''
 QUICK = "".join(
-    f"quick-{number:02}: {{every: 1s, jitter: {1 + number % 3 * 450}ms, command: '{MARK}'}}\n" for number in range(12)
+    f"quick-{number:02}: {{every: 1s, jitter: {1 + number % 3 * 450}ms, command: '{MARK}'}}\n"
+    for number in range(12)
 )
-JOBS = QUICK + f"""
+JOBS = (
+    QUICK
+    + f"""
 queued: {{every: 1s, overlap: queue, catch_up: all, command: 'sleep 0.05; {MARK}'}}
 long: {{every: 4s, command: 'sleep 3; {MARK}'}}
 thready: {{every: 1s, run: mark, in: thread}}
@@ -38,6 +42,7 @@ hopeless: {{every: 2s, command: '{MARK}; exit 9', retry: {{times: 2, wait: 0.2s}
 slowish: {{every: 1s, command: 'sleep 0.4; {MARK}'}}
 python: {{every: 3s, run: mark, retry: none}}
 """
+)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +79,7 @@ def settle(daemon: Daemon) -> None:
     now = int(time.time() * 1_000_000)
     names = {row["job"] for row in daemon.runs()}
     for name in sorted(names):
-        until(
-            lambda name=name: [
-                row for row in daemon.runs(name, "succeeded", "failed") if row["scheduled_at"] > now
-            ],
-            f"{name} goes on",
-        )
+        daemon.wait_after(now, name, "succeeded", "failed")
     old = "SELECT * FROM runs WHERE status IN ('queued', 'running') AND queued_at < ?"
     until(lambda: not daemon.rows(old, now), "nothing of before is open")
 
@@ -97,7 +97,15 @@ def judge(daemon: Daemon, seed: int) -> None:
         if row["status"] == "lost":
             assert row["job"].startswith("thready"), f"seed {seed}: {row}"
     for row in (row for row in rows if row["attempt"] > 1):
-        (before,) = [r for r in rows if (r["job"], r["fire"], r["attempt"]) == (row["job"], row["fire"], row["attempt"] - 1)]
+        (before,) = [
+            r
+            for r in rows
+            if (r["job"], r["fire"], r["attempt"]) == (row["job"], row["fire"], row["attempt"] - 1)
+        ]
         assert before["status"] in ("failed", "lost"), f"seed {seed}: {row}"
     for row in (row for row in rows if row["job"] == "thready-again" and row["status"] == "lost"):
-        assert [r for r in rows if r["fire"] == row["fire"] and r["job"] == row["job"] and r["attempt"] == row["attempt"] + 1]
+        assert [
+            r
+            for r in rows
+            if r["fire"] == row["fire"] and r["job"] == row["job"] and r["attempt"] == row["attempt"] + 1
+        ]

@@ -21,7 +21,11 @@ TICK = f"tick: {{every: 1s, command: '{MARK}'}}\n"
 def test_a_second_daemon_names_the_first_and_ends_with_three(daemon: Daemon) -> None:
     daemon.jobs(TICK).start()
     told = subprocess.run(
-        [*daemon.program, *daemon.arguments()], cwd=daemon.folder, env=daemon.environment, capture_output=True, text=True
+        [*daemon.program, *daemon.arguments()],
+        cwd=daemon.folder,
+        env=daemon.environment,
+        capture_output=True,
+        text=True,
     )
     assert told.returncode == 3
     (line,) = told.stderr.strip().splitlines()
@@ -34,7 +38,10 @@ def test_of_many_started_together_one_lives(daemon: Daemon) -> None:
     daemon.jobs(TICK)
     started = [
         subprocess.Popen(
-            [*daemon.program, *daemon.arguments()], cwd=daemon.folder, env=daemon.environment, stderr=subprocess.PIPE
+            [*daemon.program, *daemon.arguments()],
+            cwd=daemon.folder,
+            env=daemon.environment,
+            stderr=subprocess.PIPE,
         )
         for _ in range(6)
     ]
@@ -87,7 +94,13 @@ def test_sigterm_leaves_a_long_job_alone_and_the_next_daemon_collects_it(daemon:
     assert row["attempt"] == 1
 
 
-@pytest.mark.parametrize("back", [pytest.param("before it ended", id="back before it ends"), pytest.param("after", id="back after it ended")])
+@pytest.mark.parametrize(
+    "back",
+    [
+        pytest.param("before it ended", id="back before it ends"),
+        pytest.param("after", id="back after it ended"),
+    ],
+)
 def test_kill_9_in_the_middle_of_a_job_changes_nothing_for_it(daemon: Daemon, back: str) -> None:
     seconds = 6 if back.startswith("before") else 3
     daemon.jobs(TICK + f"long: {{start: boot, command: 'sleep {seconds}; {MARK}; echo said'}}").start()
@@ -153,7 +166,10 @@ def test_a_supervisor_killed_loses_its_run_ends_its_job_and_is_told(daemon: Daem
 
 
 def test_a_lost_run_is_repeated_when_the_job_says_so(daemon: Daemon) -> None:
-    daemon.jobs(TICK + f"again: {{start: boot, on_lost: rerun, command: '{MARK}; test $JARVIS_ATTEMPT = 2 || exec sleep 60'}}").start()
+    daemon.jobs(
+        TICK
+        + f"again: {{start: boot, on_lost: rerun, command: '{MARK}; test $JARVIS_ATTEMPT = 2 || exec sleep 60'}}"
+    ).start()
     daemon.wait_for("again", "running")
     until(lambda: daemon.named("sleep"), "it sleeps")
     daemon.kill()
@@ -166,7 +182,10 @@ def test_a_lost_run_is_repeated_when_the_job_says_so(daemon: Daemon) -> None:
 
 
 def test_a_retry_survives_a_restart(daemon: Daemon) -> None:
-    daemon.jobs(TICK + f"flaky: {{start: boot, command: '{MARK}; test $JARVIS_ATTEMPT = 2', retry: {{times: 1, wait: 3s}}}}").start()
+    daemon.jobs(
+        TICK
+        + f"flaky: {{start: boot, command: '{MARK}; test $JARVIS_ATTEMPT = 2', retry: {{times: 1, wait: 3s}}}}"
+    ).start()
     (failed,) = daemon.wait_for("flaky", "failed")
     daemon.kill()
     daemon.start()
@@ -202,7 +221,9 @@ def test_downtime_is_one_late_run_and_one_counted_span(daemon: Daemon) -> None:
 
 
 def test_a_start_is_a_fire_once_per_daemon_and_once_per_boot(daemon: Daemon) -> None:
-    daemon.jobs(TICK + f"each: {{start: daemon, command: '{MARK}'}}\nboot: {{start: boot, command: '{MARK}'}}").start()
+    daemon.jobs(
+        TICK + f"each: {{start: daemon, command: '{MARK}'}}\nboot: {{start: boot, command: '{MARK}'}}"
+    ).start()
     for starts in (1, 2, 3):
         daemon.wait_for("each", "succeeded", count=starts)
         daemon.wait_for("boot", "succeeded")
@@ -221,7 +242,11 @@ def test_a_pause_ends_by_itself_also_over_a_restart(daemon: Daemon) -> None:
     daemon.restart()
     time.sleep(1)
     assert not [row for row in daemon.runs("tick", "succeeded") if row["scheduled_at"] > paused]
-    until(lambda: [row for row in daemon.runs("tick", "succeeded") if row["scheduled_at"] > paused + 5_000_000], "resumed", 12)
+    until(
+        lambda: [row for row in daemon.runs("tick", "succeeded") if row["scheduled_at"] > paused + 5_000_000],
+        "resumed",
+        12,
+    )
     skipped = [span for span in daemon.spans("tick") if span["status"] == "skipped"]
     assert sum(span["count"] for span in skipped) >= 4
 
@@ -230,13 +255,23 @@ def test_the_daemon_writes_nothing_outside_its_state_directory(daemon: Daemon) -
     daemon.jobs("tick: {every: 1s, command: 'true'}").start()
     daemon.wait_for("tick", "succeeded")
     assert daemon.stop() == 0
-    home = [str(path.relative_to(daemon.folder)) for path in (daemon.folder / "home").rglob("*") if path.is_file()]
+    home = [
+        str(path.relative_to(daemon.folder)) for path in (daemon.folder / "home").rglob("*") if path.is_file()
+    ]
     assert all(re.fullmatch(r"home/(.local/state/jarvis|\.cache)/.*", path) for path in home), home
-    assert sorted(path.name for path in daemon.folder.iterdir()) == ["daemon.out", "home", "jobs.yaml", "state"]
+    assert sorted(path.name for path in daemon.folder.iterdir()) == [
+        "daemon.out",
+        "home",
+        "jobs.yaml",
+        "state",
+    ]
 
 
 def test_a_shell_without_utf_8_changes_nothing(daemon: Daemon) -> None:
-    daemon.jobs("umlaut: {start: daemon, command: 'printf \"gr\\\\374n gr\\303\\274n \\360\\237\\246\\206\"', description: 'größe 🦆'}")
+    daemon.jobs(
+        "umlaut: {start: daemon, description: 'größe 🦆',"
+        " command: 'printf \"gr\\\\374n gr\\303\\274n \\360\\237\\246\\206\"'}"
+    )
     daemon.start(LC_ALL="C", LANG="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     (row,) = daemon.wait_for("umlaut", "succeeded", "failed")
     assert row["status"] == "succeeded"

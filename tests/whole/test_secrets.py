@@ -69,7 +69,8 @@ def run(ctx: Context, *, token: str) -> None:
 
 
 @pytest.fixture
-def daemon(daemon: Daemon) -> Daemon:
+def daemon(quick: Daemon) -> Daemon:
+    daemon = quick
     secret = daemon.folder / "password"
     secret.write_text(FILED + "\n")
     secret.chmod(0o600)
@@ -103,7 +104,9 @@ def test_a_secret_is_in_no_file_no_process_list_and_no_answer(daemon: Daemon) ->
             except psutil.Error:
                 continue
             leaks |= {f"ps: {words}"} if CANARY in words or FILED in words else set()
-        leaks |= {f"while running: {path}" for path in daemon.state.rglob("*") if path.is_file() and seen_in(path)}
+        leaks |= {
+            f"while running: {path}" for path in daemon.state.rglob("*") if path.is_file() and seen_in(path)
+        }
         seen = {row["job"] for row in daemon.runs(None, "succeeded", "failed")}
         time.sleep(0.02)
     assert seen >= wanted
@@ -123,9 +126,18 @@ def answers_that_leak(daemon: Daemon) -> set[str]:
     status, document = call("GET", "/openapi.json")
     targets = ["/openapi.json", "/healthz"]
     if status == 200:
-        targets += [path for path, methods in document["paths"].items() if "get" in methods and "{" not in path]
+        targets += [
+            path for path, methods in document["paths"].items() if "get" in methods and "{" not in path
+        ]
     said = {target: call("GET", target) for target in targets}
-    for words in (["status"], ["jobs", "list"], ["jobs", "show", "told"], ["runs", "list"], ["logs"], ["check"]):
+    for words in (
+        ["status"],
+        ["jobs", "list"],
+        ["jobs", "show", "told"],
+        ["runs", "list"],
+        ["logs"],
+        ["check"],
+    ):
         said[" ".join(words)] = (200, daemon.cli(*words, "--json", code=None))
     for row in daemon.runs()[:20]:
         said[f"run {row['id']}"] = (200, daemon.cli("runs", "show", str(row["id"]), "--json", code=None))
@@ -135,7 +147,9 @@ def answers_that_leak(daemon: Daemon) -> set[str]:
 
 def test_a_secret_that_is_printed_by_a_command_is_stars_in_what_people_see(daemon: Daemon) -> None:
     daemon.env = {"CANARY": CANARY}
-    daemon.jobs("printer: {start: daemon, env: {PASSWORD: !secret env:CANARY}, command: 'echo $PASSWORD'}").start()
+    daemon.jobs(
+        "printer: {start: daemon, env: {PASSWORD: !secret env:CANARY}, command: 'echo $PASSWORD'}"
+    ).start()
     (row,) = daemon.wait_for("printer", "succeeded")
     output = daemon.cli("runs", "output", str(row["id"]))
     assert CANARY not in json.dumps(output)
@@ -144,7 +158,10 @@ def test_a_secret_that_is_printed_by_a_command_is_stars_in_what_people_see(daemo
 
 def test_a_secret_reaches_no_other_job(daemon: Daemon) -> None:
     daemon.env = {"CANARY": CANARY}
-    daemon.jobs("other: {start: daemon, command: 'env > seen'}\nowner: {start: daemon, env: {PASSWORD: !secret env:CANARY}, command: 'env > owned'}").start()
+    daemon.jobs(
+        "other: {start: daemon, command: 'env > seen'}\n"
+        "owner: {start: daemon, env: {PASSWORD: !secret env:CANARY}, command: 'env > owned'}"
+    ).start()
     daemon.wait_for("other", "succeeded")
     daemon.wait_for("owner", "succeeded")
     until(lambda: (daemon.folder / "owned").exists(), "it ran")

@@ -13,13 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.whole.daemon import MARK, Daemon, unaccounted, until
+from tests.whole.daemon import MARK, Daemon, until
+from tests.whole.oracle import unaccounted
 
 JOBS = f"""
 tick: {{every: 1s, command: '{MARK}'}}
 flaky: {{every: 3s, command: '{MARK}; test $JARVIS_ATTEMPT = 2', retry: {{times: 1, wait: 1s}}}}
 slow: {{every: 2s, command: 'sleep 1; {MARK}'}}
 """
+
+
+@pytest.fixture
+def daemon(quick: Daemon) -> Daemon:
+    return quick
 
 
 def unrecorded(daemon: Daemon) -> list[tuple[str, str, int]]:
@@ -98,7 +104,9 @@ def small_disk(daemons: Callable[..., Daemon]) -> Iterator[Daemon]:
     """A daemon whose state directory is a disk of eight megabytes."""
     daemon = daemons()
     daemon.state.mkdir(mode=0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", str(daemon.state)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", str(daemon.state)], check=True
+    )
     yield daemon
     if daemon.running:
         assert daemon.stop() == 0
@@ -106,7 +114,10 @@ def small_disk(daemons: Callable[..., Daemon]) -> Iterator[Daemon]:
     daemon.audited = False
     for process in daemon.processes():
         process.kill()
-    until(lambda: subprocess.run(["umount", str(daemon.state)], capture_output=True).returncode == 0, "unmounted")
+    until(
+        lambda: subprocess.run(["umount", str(daemon.state)], capture_output=True).returncode == 0,
+        "unmounted",
+    )
     assert wrong == []
 
 
@@ -168,7 +179,9 @@ def test_a_state_directory_that_cannot_be_written_is_one_clear_line(daemon: Daem
 
 
 @pytest.mark.parametrize("replaced", [pytest.param(False, id="deleted"), pytest.param(True, id="replaced")])
-def test_a_ledger_that_disappears_under_a_running_daemon_is_made_again(daemon: Daemon, replaced: bool) -> None:
+def test_a_ledger_that_disappears_under_a_running_daemon_is_made_again(
+    daemon: Daemon, replaced: bool
+) -> None:
     daemon.jobs(JOBS + "long: {start: daemon, command: 'sleep 6'}").start()
     daemon.wait_for("slow", "succeeded")
     highest = max(row["id"] for row in daemon.runs())
