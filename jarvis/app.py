@@ -76,12 +76,17 @@ class App:
 
     # Opening: everything that can be said without starting anything.
 
-    def open(self) -> None:
-        """The ledger, the handlers and jobs.yaml. Raises ConfigError when there is nothing to run on."""
+    def open(self, *, stopping: Callable[[], bool] = lambda: False) -> None:
+        """The ledger, the handlers and jobs.yaml. Raises ConfigError when there is nothing to run on.
+
+        ``stopping``: whether to give up waiting for a ledger that somebody holds.
+        """
         self.instance.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.database = Database(self.instance.ledger, busy=BUSY)
         now = self.clocks.read().wall_at
-        self.new, restored = restoring.open_patiently(self.database, self.instance.runs, now, OPEN_WITHIN)
+        self.new, restored = restoring.open_patiently(
+            self.database, self.instance.runs, now, OPEN_WITHIN, stopping
+        )
         if restored is not None:
             restoring.account(self.database, restored, self.instance.runs, now)
         self.catalogue = Catalogue(self._handler_folders())
@@ -189,6 +194,7 @@ class App:
     def stop(self) -> list[int]:
         """Start nothing more and let go; returns the runs that go on under their supervisors."""
         now = self.clocks.read().wall_at
+        self.database.hurry()
         self.watcher.stop()
         self.clock.stop()
         self.conductor.stop(STOP_WITHIN)

@@ -27,7 +27,7 @@ from jarvis.config import peek
 from jarvis.config.instance import Instance
 from jarvis.control import logs
 from jarvis.control.wishes import Wishes
-from jarvis.errors import AlreadyRunning, JarvisError
+from jarvis.errors import AlreadyRunning, JarvisError, StoreBusy
 from jarvis.running import notify
 from jarvis.running.watchdog import Watchdog
 
@@ -53,9 +53,16 @@ def up(
         instances.point(instance)
         level = "debug" if verbose else looked.settings.log_level
         logs.set_up(instance.log, level=level, as_json=looked.settings.log_json, foreground=foreground)
+        wishes = Wishes()
+        wishes.listen()
         app = App(instance=instance, settings=looked.settings, flags=flags)
-        app.open()
-        code = _Life(app, once=once).live(announce=announce and foreground)
+        try:
+            app.open(stopping=lambda: wishes.ending)
+        except StoreBusy:
+            if wishes.ending:
+                return 0
+            raise
+        code = _Life(app, wishes, once=once).live(announce=announce and foreground)
     if any(thread.name.startswith("jarvis-handler") for thread in threading.enumerate()):
         # A handler in a thread may never return; the interpreter would wait for it.
         logging.shutdown()
@@ -110,11 +117,12 @@ def _owner(instance: Instance) -> str:
 class _Life:
     """One daemon from start to stop."""
 
-    def __init__(self, app: App, *, once: bool) -> None:
+    def __init__(self, app: App, wishes: Wishes, *, once: bool) -> None:
         self._app = app
         self._once = once
-        self._wishes = Wishes()
+        self._wishes = wishes
         self._server: Any = None
+        self._beat_due = time.monotonic() + app.settings.heartbeat.total_seconds()
         self._notifier = notify.adopt()
         self._watchdog = Watchdog(
             {"clock": lambda: app.clock.passes, "conductor": lambda: app.conductor.rounds},
@@ -122,7 +130,6 @@ class _Life:
         )
 
     def live(self, *, announce: bool) -> int:
-        self._wishes.listen()
         self._app.start()
         self._first_pass()
         self._watchdog.start()
@@ -163,12 +170,28 @@ class _Life:
 
     def _wait(self) -> None:
         while not self._wishes.ending:
-            if self._wishes.wait(0.2 if self._once else None):
+            if self._wishes.wait(0.2 if self._once else self._app.settings.heartbeat.total_seconds()):
                 self._notifier.reloading(self._app.clocks.read().awake)
                 self._app.look_again()
                 self._notifier.ready(f"{len(self._app.roster.lines)} jobs")
             if self._once and self._idle():
                 return
+            self._beat()
+
+    def _beat(self) -> None:
+        """One line a heartbeat: the log shows that it lives, and what it does."""
+        now = time.monotonic()
+        if now < self._beat_due:
+            return
+        self._beat_due = now + self._app.settings.heartbeat.total_seconds()
+        floor, troubles = self._app.conductor.floor, self._app.troubles.current()
+        words = (
+            f"{len(self._app.roster.lines)} jobs, {len(floor.active)} running, {len(floor.waiting)} waiting"
+        )
+        if troubles:
+            words += f"; degraded: {', '.join(sorted(troubles))}"
+        log.info("heartbeat: %s", words)
+        self._notifier.status(words)
 
     def _idle(self) -> bool:
         """Everything that was due is done."""

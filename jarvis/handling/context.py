@@ -167,7 +167,12 @@ class Context:
             result=self._hide(outcome.result),
             error=self._hide(outcome.error),
             alerts=tuple(
-                replace(alert, text=self._hide(alert.text), title=self._hide(alert.title))
+                replace(
+                    alert,
+                    text=self._hide(alert.text),
+                    title=self._hide(alert.title),
+                    key=self._hide(alert.key),
+                )
                 for alert in self._alerts
             ),
             memory=changed,

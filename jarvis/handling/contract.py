@@ -233,9 +233,9 @@ def raised(error: BaseException, path: Path) -> Outcome:
     """The outcome of what ``run`` raised. ``path``: the handler's file, where the traceback begins."""
     match error:
         case Skip():
-            return Outcome(status="skipped", result=str(error) or "the handler gave no reason")
+            return Outcome(status="skipped", result=str(error).strip() or "the handler gave no reason")
         case GiveUp():
-            return Outcome(status="gave_up", error=str(error) or "the handler gave no reason")
+            return Outcome(status="gave_up", error=str(error).strip() or "the handler gave no reason")
         case BadValues():
             return Outcome(status="gave_up", error=str(error))
         case errors.JarvisError():

@@ -140,8 +140,9 @@ class Clock:
         self._scheduler.shutdown(wait=True)
         try:
             # Runs that this releases stay queued in the ledger for the next start.
-            self._notice()
-        except StoreError as error:
+            with self._scheduler.lock:
+                self._notice()
+        except Exception as error:  # nothing may keep a daemon from stopping
             log.warning("what happened to the clock at last could not be written: %s", error)
 
     def wake(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -60,13 +61,15 @@ def _answers(condition: Condition, cwd: Path) -> Iterator[str | None]:
             None if _path(condition.path_exists, cwd).exists() else f"{condition.path_exists} does not exist"
         )
     if condition.glob is not None:
-        pattern = str(_path(condition.glob, cwd))
-        yield None if next(glob.iglob(pattern, recursive=True), None) else f"nothing matches {condition.glob}"
+        pattern = os.path.expanduser(condition.glob)
+        found = next(glob.iglob(pattern, root_dir=cwd, recursive=True), None)
+        yield None if found else f"nothing matches {condition.glob}"
     if condition.not_empty is not None:
         yield _not_empty(condition.not_empty, cwd)
     if condition.executable is not None:
-        found = shutil.which(os.path.expanduser(condition.executable))
-        yield None if found else f"{condition.executable} is not an executable file"
+        name = condition.executable
+        known = shutil.which(str(_path(name, cwd)) if "/" in name else name)
+        yield None if known else f"{name} is not an executable file"
     if condition.network is not None:
         yield (
             None
@@ -114,18 +117,22 @@ def _routed() -> bool:
 def _exec(command: str | list[str], cwd: Path) -> str | None:
     shown = command if isinstance(command, str) else " ".join(command)
     try:
-        done = subprocess.run(
+        asked = subprocess.Popen(
             command,
             shell=isinstance(command, str),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=EXEC_LIMIT,
-            check=False,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        return f"'{shown}' took longer than {EXEC_LIMIT:.0f}s"
     except OSError as error:
         return f"'{shown}' could not start: {error.strerror}"
-    return None if done.returncode == 0 else f"'{shown}' ended with exit code {done.returncode}"
+    try:
+        code = asked.wait(EXEC_LIMIT)
+    except subprocess.TimeoutExpired:
+        # A shell's children are in its group.
+        os.killpg(asked.pid, signal.SIGKILL)
+        asked.wait()
+        return f"'{shown}' took longer than {EXEC_LIMIT:g}s"
+    return None if code == 0 else f"'{shown}' ended with exit code {code}"

@@ -11,7 +11,6 @@ import queue
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -248,8 +247,7 @@ class Conductor:
             now = self._clocks.read().wall_at
             self._troubles.note("launch", str(error), now)
             for request in requests:
-                if active := self.floor.end(request.run):
-                    again = replace(active.run, not_before=now + timedelta(seconds=2))
-                    self.floor.arrive(again, active.job.spec.priority, now)
+                if active := self.floor.active.get(request.run):
+                    self._decider.again(active, now)
         else:
             self._troubles.clear("launch")

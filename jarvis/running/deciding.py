@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from jarvis.core.admission import Refuse, Start, Wait
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
 from jarvis.errors import JarvisError, NotFound, Refused
-from jarvis.handling.launch import Launcher, Notice, Request
+from jarvis.handling.launch import Launcher, NeverStarted, Notice, Request
 from jarvis.running import closing, judging
 from jarvis.running.floor import Active, Floor
 from jarvis.running.judging import Verdict
@@ -24,6 +25,10 @@ from jarvis.running.work import Answered, Cancel, Released, Work
 
 QUEUE_ALARM = timedelta(minutes=5)
 """A run that waits this long for a free slot is an alert."""
+
+TRY_AGAIN = timedelta(seconds=2)
+
+log = logging.getLogger("jarvis.deciding")
 
 Prepare = Callable[[Run, Job, datetime], Request]
 
@@ -68,7 +73,7 @@ class Decider:
             case Notice(kind="started"):
                 self._started(message, work)
             case Notice():
-                self._gone(message.run, work, now)
+                self._gone(message, work, now)
             case Called():
                 self._called(message, work)
             case Answered(run=number, unmet=unmet):
@@ -143,14 +148,23 @@ class Decider:
             active.run = replace(active.run, status=Status.RUNNING, pid=notice.pid, started_at=notice.at)
             work.started[notice.run] = active.run
 
-    def _gone(self, number: int, work: Work, now: datetime) -> None:
-        active = self.floor.active.get(number)
+    def _gone(self, notice: Notice, work: Work, now: datetime) -> None:
+        active = self.floor.active.get(notice.run)
         if active is None:
             return
+        if notice.kind == "gone" and isinstance(self._launcher.find(notice.run), NeverStarted):
+            log.warning("run %d was not started (%s); it is tried again", notice.run, notice.reason)
+            return self.again(active, now)
         verdict = closing.verdict(active.run, active.job, self._launcher, now)
         if verdict is None:  # its supervisor lost the race for the claim: the winner's end will be told
             return
         self._finish(active, verdict, work)
+
+    def again(self, active: Active, now: datetime) -> None:
+        """Nothing was started (no spawner, no space for a claim): the run waits a little and is asked again."""
+        self.floor.end(active.run.id)
+        waits = replace(active.run, status=Status.QUEUED, not_before=now + TRY_AGAIN)
+        self.floor.arrive(waits, active.job.spec.priority, now)
 
     def give_up(self, message: Any, error: Exception, work: Work, now: datetime) -> None:
         """An end that cannot be understood is still an end: recorded, and the run's slot is free again."""

@@ -66,23 +66,34 @@ def _plain(value: Any) -> str:
 def _env_file(path: Path, *, optional: bool) -> dict[str, str]:
     """``NAME=value`` lines, # comments, quotes around a value taken off; ``-`` before the name: may be missing."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
         if optional:
             return {}
         raise LaunchError(
             f"env_file {path}: {error.strerror}; write '-{path}' if it may be missing"
         ) from error
+    except OSError as error:
+        raise LaunchError(f"env_file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LaunchError(f"env_file {path}: is not UTF-8; save it as UTF-8 text") from error
     found = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip().removeprefix("export ")
-        if not line or line.startswith("#"):
-            continue
-        name, equals, value = line.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name.strip()):
-            raise LaunchError(f"env_file {path}:{number}: expected NAME=value")
-        value = value.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-            value = value[1:-1]
-        found[name.strip()] = value
+    for number, line in enumerate(text.split("\n"), 1):
+        if pair := _pair(line.strip(), f"env_file {path}:{number}"):
+            found[pair[0]] = pair[1]
     return found
+
+
+def _pair(line: str, where: str) -> tuple[str, str] | None:
+    """Name and value of one line; None when it says nothing."""
+    if not line or line.startswith("#"):
+        return None
+    name, equals, value = re.sub(r"^export\s+", "", line).partition("=")
+    name, value = name.strip(), value.strip()
+    if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise LaunchError(f"{where}: expected NAME=value")
+    if "\0" in value:
+        raise LaunchError(f"{where}: a value cannot hold a NUL character")
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1]
+    return name, value

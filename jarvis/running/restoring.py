@@ -18,13 +18,11 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from jarvis.core import schedule
-from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
 from jarvis.core.settle import Span
 from jarvis.errors import StoreBusy, StoreError
 from jarvis.handling import rundir
-from jarvis.handling.contract import Outcome
-from jarvis.running import judging
+from jarvis.running import closing, judging
 from jarvis.store import book, journal, runs
 from jarvis.store import database as databases
 from jarvis.store.book import Entry
@@ -88,16 +86,19 @@ def open_ledger(database: Database, folder: Path, now: datetime) -> tuple[bool, 
 
 
 def open_patiently(
-    database: Database, folder: Path, now: datetime, tries: int
+    database: Database, folder: Path, now: datetime, tries: int, stopping: Callable[[], bool]
 ) -> tuple[bool, Restored | None]:
-    """The same; somebody may hold the ledger for a while (a backup tool at login): that is waited for, and said."""
+    """The same; somebody may hold the ledger for a while (a backup tool at login): that is waited for, and said.
+
+    Raises StoreBusy after ``tries``, or as soon as ``stopping``.
+    """
     for left in reversed(range(tries)):
         try:
             opened = open_ledger(database, folder, now)
             with database.write():
                 return opened
         except StoreBusy as error:
-            if not left:
+            if not left or stopping():
                 raise
             log.warning("%s", error)
     raise ValueError("a ledger is tried at least once")
@@ -159,8 +160,9 @@ def account(
     with database.write() as connection:
         entries = book.entries(connection)
         runs.raise_counter(connection, max([*(run.id for run in active), _highest(folder)], default=0))
-        found = _traces(connection, folder, {run.id for run in active}, _job_of(entries), now)
+        found = _traces(connection, folder, {run.id for run in active}, entries, now)
         runs.insert(connection, [*found, *active])
+        runs.mark_started(connection, [run for run in (*found, *active) if run.status is Status.RUNNING])
         runs.close(connection, [run for run in found if run.status.ended])
         for entry in entries.values():
             until = now + _TICK if known is None else known.get(entry.name)
@@ -204,7 +206,7 @@ def _explain(
 
 
 def _traces(
-    connection: Connection, folder: Path, active: set[int], job_of: Callable[[str], Job | None], now: datetime
+    connection: Connection, folder: Path, active: set[int], entries: Mapping[str, Entry], now: datetime
 ) -> list[Run]:
     """Runs that have a directory but no row, as their claims and results tell them."""
     found = []
@@ -214,11 +216,11 @@ def _traces(
         claim = rundir.read_claim(folder, number)
         if claim is None or not claim.job:
             continue
-        found.append(_from_trace(folder, claim, job_of(claim.job), now))
+        found.append(_from_trace(folder, claim, entries.get(claim.job), now))
     return found
 
 
-def _from_trace(folder: Path, claim: rundir.Claim, job: Job | None, now: datetime) -> Run:
+def _from_trace(folder: Path, claim: rundir.Claim, entry: Entry | None, now: datetime) -> Run:
     run = Run(
         id=claim.run,
         job=claim.job,
@@ -228,11 +230,12 @@ def _from_trace(folder: Path, claim: rundir.Claim, job: Job | None, now: datetim
         scheduled_at=_scheduled_at(claim),
         queued_at=claim.at,
         started_at=claim.at,
+        definition=entry.definition if entry else None,
     )
     match rundir.find(folder, claim.run):
-        case rundir.Finished(result=result) if job is not None:
-            left = rundir.read_outcome(folder, claim.run)
-            return judging.supervised(run, job, result, Outcome.load(left) if left else None, now).run
+        case rundir.Finished(result=result) if entry is not None:
+            left = closing.outcome(rundir.read_outcome(folder, claim.run))
+            return judging.supervised(run, entry.job(), result, left, now).run
         case rundir.Alive():
             return run
         case _:
@@ -247,14 +250,6 @@ def _scheduled_at(claim: rundir.Claim) -> datetime:
     return datetime.fromisoformat(key.partition("#")[0].partition("@")[0].replace("Z", "+00:00")).astimezone(
         UTC
     )
-
-
-def _job_of(entries: Mapping[str, Entry]) -> Callable[[str], Job | None]:
-    def find(name: str) -> Job | None:
-        entry = entries.get(name)
-        return entry.job() if entry else None
-
-    return find
 
 
 def _numbers(folder: Path) -> Iterable[int]:

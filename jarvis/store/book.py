@@ -38,9 +38,9 @@ class Entry:
 
 def entries(connection: Connection, *, retired: bool = False) -> dict[str, Entry]:
     """Every job by name."""
-    query = select(
-        jobs, definitions.c.fingerprint, definitions.c.body, definitions.c.python
-    ).join_from(jobs, definitions, jobs.c.definition_id == definitions.c.id)
+    query = select(jobs, definitions.c.fingerprint, definitions.c.body, definitions.c.python).join_from(
+        jobs, definitions, jobs.c.definition_id == definitions.c.id
+    )
     if not retired:
         query = query.where(jobs.c.state != "retired")
     return {
@@ -64,7 +64,13 @@ def define(connection: Connection, new: Sequence[tuple[Job, bool]], at: datetime
     if not new:
         return {}
     rows = [
-        {"job": job.name, "fingerprint": job.fingerprint(), "body": job.dump(), "python": python, "created_at": at}
+        {
+            "job": job.name,
+            "fingerprint": job.fingerprint(),
+            "body": job.dump(),
+            "python": python,
+            "created_at": at,
+        }
         for job, python in new
     ]
     known = _known(connection, rows)
@@ -99,11 +105,7 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         connection.execute(_PUT, list(rows))
 
 
-_ADVANCE = (
-    update(jobs)
-    .where(jobs.c.name == bindparam("job"))
-    .values(next_fire_at=bindparam("next_at"))
-)
+_ADVANCE = update(jobs).where(jobs.c.name == bindparam("job")).values(next_fire_at=bindparam("next_at"))
 
 
 def advance(connection: Connection, moved: Sequence[tuple[str, datetime | None]]) -> None:
@@ -157,9 +159,7 @@ def end_terms(connection: Connection, ended: Sequence[tuple[str, datetime]]) -> 
         )
 
 
-def add_spans(
-    connection: Connection, rows: Sequence[tuple[str, int, int, Span]], at: datetime
-) -> None:
+def add_spans(connection: Connection, rows: Sequence[tuple[str, int, int, Span]], at: datetime) -> None:
     """Insert counted spans (job, definition, era, span)."""
     if rows:
         connection.execute(
@@ -236,7 +236,12 @@ def resume(connection: Connection, job: str, at: datetime) -> None:
 
 
 def add_fact(
-    connection: Connection, kind: str, from_at: datetime, until_at: datetime, amount: float = 0.0, detail: str = ""
+    connection: Connection,
+    kind: str,
+    from_at: datetime,
+    until_at: datetime,
+    amount: float = 0.0,
+    detail: str = "",
 ) -> None:
     """Note what happened to the clock or the process."""
     connection.execute(

@@ -31,6 +31,7 @@ class Database:
     def __init__(self, path: Path, *, busy: timedelta = timedelta(seconds=5)) -> None:
         self.path = path
         self._busy = busy
+        self._hurry = False
         self._lock = threading.RLock()
         self._writer = self._engine("BEGIN IMMEDIATE", pool_size=1)
         self._reader = self._engine("BEGIN", pool_size=4)
@@ -59,6 +60,8 @@ class Database:
 
         @event.listens_for(engine, "begin")
         def immediate(connection: Connection) -> None:
+            if self._hurry:
+                connection.exec_driver_sql("PRAGMA busy_timeout=50")
             connection.exec_driver_sql(begin)
 
         return engine
@@ -85,7 +88,9 @@ class Database:
 
     @staticmethod
     def _stamp(connection: Connection) -> None:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        connection.execute(
+            text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        )
         connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
     def version(self) -> str | None:
@@ -161,9 +166,13 @@ class Database:
         if "full" in said:
             return StoreError(f"no space left for the ledger {self.path}: free some disk space")
         if "malformed" in said or "not a database" in said:
-            return StoreError(f"the ledger {self.path} is damaged ({said}): restore a copy from its backups folder")
+            return StoreError(
+                f"the ledger {self.path} is damaged ({said}): restore a copy from its backups folder"
+            )
         if "readonly" in said or "unable to open" in said:
-            return StoreError(f"the ledger {self.path} cannot be written ({said}): check its owner and folder")
+            return StoreError(
+                f"the ledger {self.path} cannot be written ({said}): check its owner and folder"
+            )
         return StoreError(f"the ledger {self.path} answered: {said}")
 
     def backup(self, to: Path) -> int:
@@ -188,6 +197,10 @@ class Database:
         part.replace(to)
         return to.stat().st_size
 
+    def hurry(self) -> None:
+        """Wait for nobody any more: a daemon that was told to end has less than two seconds."""
+        self._hurry = True
+
     def close(self) -> None:
         """Give every connection back to the system."""
         with self._lock:
@@ -203,7 +216,9 @@ def remembered(connection: Connection, key: str) -> object:
 def remember(connection: Connection, key: str, value: object) -> None:
     """Set a value of ``meta``."""
     connection.execute(
-        text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value")
+        text(
+            "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value"
+        )
         .bindparams(key=key)
         .columns(),
         {"key": key, "value": tables.Json().process_bind_param(value, connection.dialect)},

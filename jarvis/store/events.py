@@ -35,7 +35,13 @@ class Events:
         self._database = database
 
     def add(
-        self, *, source: str, event_type: str, payload: Any = None, file: str | None = None, received_at: datetime
+        self,
+        *,
+        source: str,
+        event_type: str,
+        payload: Any = None,
+        file: str | None = None,
+        received_at: datetime,
     ) -> int:
         """Store an arrival as pending; returns its id. Raises StoreError when it could not be kept."""
         row: Mapping[str, Any] = {

@@ -41,7 +41,8 @@ _CLOSE = (
 def reserve(connection: Connection, count: int) -> int:
     """Give out ``count`` run ids in this transaction; returns the first of them."""
     last = connection.execute(
-        text("UPDATE counters SET value = value + :count WHERE name = 'run' RETURNING value"), {"count": count}
+        text("UPDATE counters SET value = value + :count WHERE name = 'run' RETURNING value"),
+        {"count": count},
     ).scalar_one()
     return int(last) - count + 1
 
@@ -60,7 +61,9 @@ def insert(connection: Connection, rows: Sequence[Run]) -> list[Run]:
     done = connection.execute(_INSERT, [_values(run) for run in rows])
     if done.rowcount == len(rows):
         return list(rows)
-    there = set(connection.execute(select(runs.c.id).where(runs.c.id.in_([run.id for run in rows]))).scalars())
+    there = set(
+        connection.execute(select(runs.c.id).where(runs.c.id.in_([run.id for run in rows]))).scalars()
+    )
     return [run for run in rows if run.id in there]
 
 
@@ -91,7 +94,8 @@ _START = (
 def mark_started(connection: Connection, started: Iterable[Run]) -> None:
     """These runs are running: status, start and pid."""
     rows = [
-        {"run": run.id, "new_status": run.status.value, "at": run.started_at, "new_pid": run.pid} for run in started
+        {"run": run.id, "new_status": run.status.value, "at": run.started_at, "new_pid": run.pid}
+        for run in started
     ]
     if rows:
         connection.execute(_START, rows)

@@ -68,10 +68,7 @@ def _our_commands(folder: Path, count: int) -> float:
     touched = _empty(folder / "touched")
     due = _soon(count)
     ours.jobs(
-        {
-            f"job-{n}": {"command": ["touch", str(touched / str(n))], "at": moment(due)}
-            for n in range(count)
-        }
+        {f"job-{n}": {"command": ["touch", str(touched / str(n))], "at": moment(due)} for n in range(count)}
     )
     with ours.up():
         _in_time(due)
@@ -83,7 +80,9 @@ def _our_commands(folder: Path, count: int) -> float:
 def _their_commands(folder: Path, count: int) -> float:
     touched = _empty(folder / "touched")
     due = _soon(count, 300)
-    with peers.apscheduler(folder, count=count, first=due, period=DAY, loading_is_not_measured=True, touch=str(touched)):
+    with peers.apscheduler(
+        folder, count=count, first=due, period=DAY, loading_is_not_measured=True, touch=str(touched)
+    ):
         _in_time(due)
         processes.until(lambda: len(list(touched.iterdir())) >= count, f"{count} touched files", 120, 0.25)
     return _last(_touched_at(touched), due, count)
@@ -96,14 +95,18 @@ def _soon(count: int, loaded: int = 1_000) -> float:
 
 def _in_time(due: float) -> None:
     if time.time() > due - 0.5:
-        raise BenchError("the jobs were loaded too late to be measured; is the machine busy with something else?")
+        raise BenchError(
+            "the jobs were loaded too late to be measured; is the machine busy with something else?"
+        )
     # Whoever polls while it is measured disturbs it.
     time.sleep(due - time.time() + 0.2)
 
 
 def _last(started: list[float], due: float, count: int) -> float:
     if len(started) != count or started[0] < due:
-        raise BenchError(f"{len(started)} of {count} started, the first one {started[0] - due:.3f} s after its time")
+        raise BenchError(
+            f"{len(started)} of {count} started, the first one {started[0] - due:.3f} s after its time"
+        )
     return started[-1] - due
 
 

@@ -52,7 +52,9 @@ class Ours:
 
     @property
     def env(self) -> dict[str, str]:
-        return {"HOME": str(self.folder / "home"), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC"}
+        """Nothing of the user's but PATH, and PYTHONPATH: another checkout can be measured with it."""
+        passed = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        return {"HOME": str(self.folder / "home"), "LANG": "C.UTF-8", "TZ": "UTC", **passed}
 
     def jobs(self, jobs: Mapping[str, Mapping[str, Any]], **more: Any) -> None:
         """Write jobs.yaml; JSON is YAML, one job a line."""
@@ -110,9 +112,7 @@ class Ours:
 
     def outcomes(self, like: str = "%") -> dict[str, int]:
         """How many runs of these jobs are in which status."""
-        return dict(
-            self.rows("SELECT status, count(*) FROM runs WHERE job LIKE ? GROUP BY status", like)
-        )
+        return dict(self.rows("SELECT status, count(*) FROM runs WHERE job LIKE ? GROUP BY status", like))
 
     def all_succeeded(self, count: int, like: str = "%", within: float = 60.0) -> None:
         """Wait until that many runs of as many fires are closed as succeeded, and no other is there."""

@@ -144,7 +144,7 @@ def _lived(bodies: list[int], happenings: list[Step]) -> Iterator[World]:
             world.close()
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(lives)
 def test_every_moment_of_an_eventful_day_is_accounted_for(life: tuple[list[int], list[Step]]) -> None:
     with _lived(*life) as world:
@@ -203,7 +203,7 @@ AUDITED = {
 }
 
 
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(lives, st.sampled_from(sorted(FORGERIES)), st.integers(0, 2), st.integers(0, 500))
 def test_every_forgery_of_such_a_day_is_seen(
     life: tuple[list[int], list[Step]], table: str, how: int, which: int

@@ -30,7 +30,13 @@ def ledger(tmp_path: Path):
 
 def queued(number: int, *, at: datetime = NOW, job: str = "backup") -> Run:
     return Run(
-        id=number, job=job, fire=schedule_fire(at), attempt=1, status=Status.QUEUED, scheduled_at=at, queued_at=at
+        id=number,
+        job=job,
+        fire=schedule_fire(at),
+        attempt=1,
+        status=Status.QUEUED,
+        scheduled_at=at,
+        queued_at=at,
     )
 
 
@@ -126,7 +132,11 @@ def test_a_copy_is_a_ledger_of_its_own(ledger: Database, tmp_path: Path) -> None
 def test_pruning_takes_old_ends_and_leaves_what_is_open_or_young(ledger: Database) -> None:
     from dataclasses import replace
 
-    old, young, waiting = queued(1), queued(2, at=NOW + timedelta(days=9)), queued(3, at=NOW + timedelta(minutes=1))
+    old, young, waiting = (
+        queued(1),
+        queued(2, at=NOW + timedelta(days=9)),
+        queued(3, at=NOW + timedelta(minutes=1)),
+    )
     with ledger.write() as connection:
         runs.insert(connection, [old, young, waiting])
         ended = [

@@ -10,8 +10,9 @@ import pytest
 
 from jarvis.running import auditing
 from jarvis.store.database import Database
-from tests.whole.daemon import Daemon, Quick, until
+from tests.whole.daemon import Daemon, until
 from tests.whole.oracle import unaccounted
+from tests.whole.warm import Quick
 
 
 @pytest.fixture

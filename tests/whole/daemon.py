@@ -6,9 +6,7 @@ what jobs really did in the marks they write. Nothing here imports the store.
 
 from __future__ import annotations
 
-import http.client
 import json
-import multiprocessing
 import os
 import signal
 import socket
@@ -18,7 +16,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +36,7 @@ Row = dict[str, Any]
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, within: float = PATIENCE) -> T:
+def until(condition: Callable[[], T | None], what: str, within: float = PATIENCE) -> T:
     """Poll until the condition answers something true, and answer it; fail naming what never came."""
     give_up = time.monotonic() + within
     while True:
@@ -316,80 +314,3 @@ def _name(process: psutil.Process) -> str:
         return process.name()
     except psutil.Error:
         return ""
-
-
-class Call:
-    """HTTP over the control socket, without the command line's start."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __call__(self, method: str, target: str, body: Any = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("localhost", timeout=10)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(10)
-        connection.sock.connect(str(self._path))
-        with closing(connection):
-            data = None if body is None else json.dumps(body)
-            connection.request(method, target, data, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            text = answer.read().decode()
-        try:
-            return answer.status, json.loads(text)
-        except ValueError:
-            return answer.status, text
-
-
-_warm = multiprocessing.get_context("forkserver")
-_warm.set_forkserver_preload(
-    ["jarvis.control.api", "jarvis.control.daemon", "jarvis.cli.main", "jarvis.cli.tree"]
-)
-
-
-def _life(arguments: list[str], folder: str, environment: Mapping[str, str], said: str) -> None:
-    os.setsid()
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
-    out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(out, 1)
-    os.dup2(out, 2)
-    from jarvis.cli import main
-
-    sys.argv = ["jarvis", "up", *arguments]
-    sys.exit(main.main())
-
-
-class Quick(Daemon):
-    """A daemon whose process is forked from one that has already imported everything: hundreds of starts a minute."""
-
-    def launch(self, *more: str, **env: str) -> Any:
-        arguments = (self.arguments(*more), str(self.folder), self.environment | env, str(self.said))
-        child = _warm.Process(target=_life, args=arguments)
-        child.start()
-        self.process = _Forked(child)  # type: ignore[assignment]
-        return self.process
-
-
-class _Forked:
-    """What ``Daemon`` asks of a subprocess, answered by multiprocessing."""
-
-    def __init__(self, child: Any) -> None:
-        self._child = child
-        self.pid: int = child.pid
-
-    def poll(self) -> int | None:
-        code: int | None = self._child.exitcode
-        return code
-
-    def wait(self, timeout: float | None = None) -> int:
-        self._child.join(timeout)
-        if self._child.exitcode is None:
-            raise subprocess.TimeoutExpired("jarvis up", timeout or 0)
-        return int(self._child.exitcode)
-
-    def kill(self) -> None:
-        self._child.kill()
-
-    def terminate(self) -> None:
-        self._child.terminate()

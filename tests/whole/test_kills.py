@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.whole.daemon import MARK, Daemon, Quick, until
+from tests.whole.daemon import MARK, Daemon, until
 from tests.whole.oracle import unaccounted
+from tests.whole.warm import Quick
 
 THREAD = '''
 """Leave a mark, after a while."""

@@ -24,31 +24,65 @@ _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _HEAD = 4
 
+FEW = 100
+"""Forms up to this number are looked for one by one."""
+
 
 class Forms:
-    """All the ways in which some values may show themselves; made once, used for every stream."""
+    """All the ways in which some values may show themselves; made once, used for every stream.
+
+    Few forms are looked for one after the other, at the speed of memory; many (a long key has one for each of its
+    lines) by their first four bytes, which takes the same time however many there are.
+    """
 
     def __init__(self, values: Iterable[str]) -> None:
-        self.all = sorted({form for value in values for form in _forms(value)}, key=lambda form: -len(form))
-        # what contains another form is found when that one is
-        cores: list[bytes] = []
-        for form in reversed(self.all):
-            if not any(core in form for core in cores):
-                cores.append(form)
-        self._cores = cores
+        self.all = sorted({form for value in values for form in _forms(value)}, key=len)
+        self._longest = len(self.all[-1]) if self.all else 0
+        self._cores: list[bytes] = []
+        self._heads: dict[bytes, list[bytes]] = {}
+        self._ends: frozenset[bytes] = frozenset()
+        if len(self.all) <= FEW:
+            for form in self.all:
+                # what contains another form is found when that one is
+                if not any(core in form for core in self._cores):
+                    self._cores.append(form)
+            return
+        for form in self.all:
+            self._heads.setdefault(form[:_HEAD], []).append(form)
+        self._ends = frozenset(head[:size] for head in self._heads for size in range(_HEAD))
 
     def __bool__(self) -> bool:
         return bool(self.all)
 
     def spots(self, text: bytes) -> list[tuple[int, int]]:
         """Where forms are, in order; they may overlap."""
+        if self._heads:
+            return [
+                (at, at + len(form))
+                for at, forms in self._headed(text, 0)
+                for form in forms
+                if text.startswith(form, at)
+            ]
         if not any(core in text for core in self._cores):
             return []
         return sorted((at, at + len(form)) for form in self.all for at in _places(form, text))
 
     def beginning(self, text: bytes) -> int:
         """Where the last bytes begin that may be the beginning of a form; the length of the text if none are."""
-        return min((_beginning(form, text) for form in self.all), default=len(text))
+        size = len(text)
+        if not self._heads:
+            return min((_beginning(form, text) for form in self.all), default=size)
+        for at, forms in self._headed(text, max(0, size - self._longest + 1)):
+            if any(len(form) > size - at and form.startswith(text[at:]) for form in forms):
+                return at
+        return size - max(len(end) for end in (text[-3:], text[-2:], text[-1:], b"") if end in self._ends)
+
+    def _headed(self, text: bytes, start: int) -> Iterator[tuple[int, list[bytes]]]:
+        """The places where a form may be, with those that begin so."""
+        heads = self._heads
+        for at in range(start, len(text) - _HEAD + 1):
+            if (head := text[at : at + _HEAD]) in heads:
+                yield at, heads[head]
 
 
 class Veil:
