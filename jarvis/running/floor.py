@@ -122,6 +122,8 @@ class Floor:
 
     def superseded_by(self, run: Run, job: Job) -> list[Waiting]:
         """Waiting fires that end when this newer one of the same job arrives: their time is over."""
+        if not self._queued.get(job.name):
+            return []
         if (
             job.spec.overlap in ("queue", "allow")
             or job.catch_up.run == "all"
