@@ -28,7 +28,7 @@ from jarvis.config.instance import Instance
 from jarvis.control import logs
 from jarvis.control.wishes import Wishes
 from jarvis.errors import AlreadyRunning, JarvisError, StoreBusy
-from jarvis.running import notify
+from jarvis.running import garbage, notify
 from jarvis.running.watchdog import Watchdog
 
 log = logging.getLogger("jarvis.daemon")
@@ -134,6 +134,7 @@ class _Life:
         self._first_pass()
         self._watchdog.start()
         self._serve()
+        garbage.keep_what_is_there()
         self._notifier.ready(f"{len(self._app.roster.lines)} jobs")
         self._say(announce)
         try:

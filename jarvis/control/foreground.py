@@ -15,7 +15,7 @@ from jarvis.control.daemon import locked
 from jarvis.control.desk import Desk
 from jarvis.core.run import Run
 from jarvis.handling import transcript
-from jarvis.store import runs
+from jarvis.store import queries, runs
 
 LOOK_EVERY = 0.05
 
@@ -73,5 +73,5 @@ def _now(app: App, run: Run) -> Run:
 
 def _next_attempt(app: App, run: Run) -> Run | None:
     with app.database.read() as connection:
-        newest = runs.newest(connection, job=run.job, limit=20)
-    return next((one for one in newest if one.fire == run.fire and one.attempt == run.attempt + 1), None)
+        attempts = queries.attempts(connection, run)
+    return next((one for one in attempts if one.attempt == run.attempt + 1), None)

@@ -14,9 +14,16 @@ SIZE = 10_000_000
 COPIES = 5
 
 
+class _File(RotatingFileHandler):
+    """The original formats each record twice: once only to see whether it still fits."""
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:
+        return self.stream is not None and self.stream.tell() >= self.maxBytes
+
+
 def set_up(file: Path, *, level: str, as_json: bool, foreground: bool) -> None:
     """Send all logging to ``file`` (10 MB, five old ones kept) and, in the foreground, to stderr."""
-    to_file = RotatingFileHandler(
+    to_file = _File(
         file, maxBytes=SIZE, backupCount=COPIES, encoding="utf-8", errors="backslashreplace"
     )
     os.chmod(file, 0o600)

@@ -200,6 +200,7 @@ class Conductor:
         if work.writes and not self._write(work, now):
             return
         self._act(work)
+        closing.say(work.verdicts)  # nobody waits for a log line
 
     def _write(self, work: Work, now: datetime) -> bool:
         """Everything of this round in one transaction, tried until the ledger takes it; False when stopping."""
@@ -222,7 +223,6 @@ class Conductor:
         if tries:
             self._troubles.clear("runs")
         self._memory.learned(work.verdicts)
-        closing.say(work.verdicts)
         self.release(retries)
         return True
 

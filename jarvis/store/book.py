@@ -254,14 +254,6 @@ def note_fact(connection: Connection, fact: Fact) -> None:
     add_fact(connection, fact.kind, fact.from_at, fact.until_at, fact.amount.total_seconds(), fact.detail)
 
 
-def recent_facts(connection: Connection, since: datetime, kinds: Sequence[str] = ()) -> list[Any]:
-    """Facts that ended after ``since``, oldest first."""
-    query = select(facts).where(facts.c.until_at >= since).order_by(facts.c.id)
-    if kinds:
-        query = query.where(facts.c.kind.in_(list(kinds)))
-    return list(connection.execute(query))
-
-
 def forget_terms(connection: Connection, before: datetime) -> int:
     """Drop terms, spans and pauses that ended before; how many rows went."""
     gone = 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, select
 
 from jarvis.store.tables import journal
 
@@ -51,8 +51,3 @@ def newest(connection: Connection, *, since: datetime | None = None, limit: int 
         )
         for row in connection.execute(query)
     ]  # fmt: skip
-
-
-def total(connection: Connection) -> int:
-    """How many notes there are."""
-    return connection.execute(select(func.count()).select_from(journal)).scalar_one()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, text, update
+from sqlalchemy import Connection, Row, bindparam, func, select, text, update
 
 from jarvis.core.run import Run, Status
 from jarvis.store.tables import Instant, Json, runs
@@ -164,41 +164,6 @@ def get(connection: Connection, run: int) -> Run | None:
     """One run by its id."""
     row = connection.execute(select(runs).where(runs.c.id == run)).first()
     return None if row is None else read(row)
-
-
-def newest(
-    connection: Connection,
-    *,
-    job: str | None = None,
-    statuses: Sequence[str] = (),
-    since: datetime | None = None,
-    before: int | None = None,
-    limit: int = 50,
-) -> list[Run]:
-    """The newest runs first. ``before``: only runs with a smaller id (the next page)."""
-    query: Select[Any] = select(runs).order_by(runs.c.id.desc()).limit(limit)
-    if job is not None:
-        query = query.where(runs.c.job == job)
-    if statuses:
-        query = query.where(runs.c.status.in_(list(statuses)))
-    if since is not None:
-        query = query.where(runs.c.scheduled_at >= since)
-    if before is not None:
-        query = query.where(runs.c.id < before)
-    return [read(row) for row in connection.execute(query)]
-
-
-def last_by_job(connection: Connection) -> dict[str, Run]:
-    """Each job's newest run that was really started or refused; one row a job."""
-    newest_ids = select(func.max(runs.c.id)).where(runs.c.status != "queued").group_by(runs.c.job)
-    rows = connection.execute(select(runs).where(runs.c.id.in_(newest_ids)))
-    return {row.job: read(row) for row in rows}
-
-
-def last_started(connection: Connection, job: str) -> datetime | None:
-    """When the job last started."""
-    query = select(func.max(runs.c.started_at)).where(runs.c.job == job)
-    return connection.execute(query).scalar()
 
 
 def tally(connection: Connection, *, since: datetime) -> dict[str, int]:

@@ -47,7 +47,7 @@ def commands(scale: Scale) -> list[Figure]:
 def _our_no_ops(folder: Path, count: int) -> float:
     ours = Ours(folder)
     due = _soon(count)
-    ours.jobs({f"job-{n}": {"run": "mark", "in": "thread", "at": moment(due)} for n in range(count)})
+    ours.jobs({f"job-{n}": {"run": "mark", "in": "thread", "cron": daily(due)} for n in range(count)})
     with ours.up():
         _in_time(due)
         processes.until(lambda: len(processes.noted(ours.marks)) >= count, f"{count} marks", 120, 0.25)

@@ -13,7 +13,7 @@ from typing import Any
 from jarvis.core.run import Run, Status
 from jarvis.handling import transcript
 from jarvis.running import auditing
-from jarvis.store import journal, runs
+from jarvis.store import journal, queries, runs
 from jarvis.store.database import Database
 from jarvis.store.journal import Note
 from tests.rooms.control_house import House
@@ -61,7 +61,9 @@ class Running(House):
     def rows(self, job: str, *statuses: str) -> list[Run]:
         """Oldest first."""
         with self.app.database.read() as connection:
-            return runs.newest(connection, job=job, statuses=statuses, limit=1000)[::-1]
+            numbers = [run.id for run in queries.page(connection, job=job, statuses=statuses, limit=1000)]
+            found = [runs.get(connection, number) for number in sorted(numbers)]
+        return [run for run in found if run is not None]
 
     def awaited(self, job: str, *statuses: str, count: int = 1) -> list[Run]:
         """Wait until the job has so many such rows."""
