@@ -116,7 +116,7 @@ class Condition(Model):
 
 
 class Step(Model):
-    """A command before or after the job's own."""
+    """A command before the job's own, or after it succeeded."""
 
     command: Command
     ignore_failure: StrictBool = False

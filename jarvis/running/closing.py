@@ -8,8 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, StatementError
+
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
+from jarvis.errors import StoreError
 from jarvis.handling.contract import Outcome
 from jarvis.handling.launch import Alive, Dead, Finished, Launcher, NeverStarted
 from jarvis.running import judging
@@ -73,6 +76,15 @@ def write(
                 memory.keep(connection, judged.run.job, judged.memory, judged.forgotten, now)
         crashpoint.here("conductor.in-transaction")
     return retries
+
+
+def unstorable(error: StoreError) -> bool:
+    """It is about a value, not about the ledger: trying again cannot help."""
+    cause = error.__cause__
+    about_a_value = IntegrityError, DataError, InterfaceError
+    return isinstance(cause, about_a_value) or (
+        isinstance(cause, StatementError) and not isinstance(cause, DBAPIError)
+    )
 
 
 def write_singly(

@@ -211,12 +211,13 @@ class Conductor:
                 retries = closing.write(self._database, work.started.values(), work.verdicts, work.notes, now)
                 crashpoint.here("conductor.after-commit")
                 break
-            except StoreError as error:
-                tries += 1
-                self._troubles.note("runs", str(error), now)
-                if self._stopping.wait(min(0.1 * 2**tries, 2.0)):
-                    return False
-            except Exception:
+            except Exception as error:
+                if isinstance(error, StoreError) and not closing.unstorable(error):
+                    tries += 1
+                    self._troubles.note("runs", str(error), now)
+                    if self._stopping.wait(min(0.1 * 2**tries, 2.0)):
+                        return False
+                    continue
                 log.exception("a round could not be written as a whole; each run is written by itself")
                 retries = closing.write_singly(self._database, work.started.values(), work.verdicts, now)
                 break

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.bench import figures, peers, processes
 from tests.bench.figures import BenchError, Figure, Measure, Scale
-from tests.bench.ours import Ours, moment
+from tests.bench.ours import Ours, daily
 
 DAY = 86_400
 
@@ -68,7 +68,7 @@ def _our_commands(folder: Path, count: int) -> float:
     touched = _empty(folder / "touched")
     due = _soon(count)
     ours.jobs(
-        {f"job-{n}": {"command": ["touch", str(touched / str(n))], "at": moment(due)} for n in range(count)}
+        {f"job-{n}": {"command": ["touch", str(touched / str(n))], "cron": daily(due)} for n in range(count)}
     )
     with ours.up():
         _in_time(due)

@@ -138,6 +138,6 @@ def _open(outcomes: Mapping[str, int]) -> bool:
     return bool(outcomes.keys() & {"queued", "running"})
 
 
-def moment(at: float) -> str:
-    """Epoch seconds as jobs.yaml writes them, in UTC."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
+def daily(at: float) -> str:
+    """Every day at the time of day of these epoch seconds, in UTC, as a cron text with seconds."""
+    return time.strftime("%S %M %H * * *", time.gmtime(at))

@@ -1,4 +1,4 @@
-"""A whole Jarvis in this process and what became of its runs, read from its ledger: for the tests of the running room."""
+"""A whole Jarvis in this process, and what became of its runs: for the tests of the running room."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Running(House):
             found = [runs.get(connection, number) for number in sorted(numbers)]
         return [run for run in found if run is not None]
 
-    def awaited(self, job: str, *statuses: str, count: int = 1) -> list[Run]:
+    def wait_for(self, job: str, *statuses: str, count: int = 1) -> list[Run]:
         """Wait until the job has so many such rows."""
         self.until(lambda: len(self.rows(job, *statuses)) >= count)
         return self.rows(job, *statuses)

@@ -299,9 +299,9 @@ def test_a_fire_that_waits_longer_than_its_grace_is_missed(gates: Gates) -> None
     """
     house = gates(jobs)
     with house.open():
-        house.awaited("late", "succeeded")
+        house.wait_for("late", "succeeded")
         blocker = house.begin("first")
-        (missed, *_) = house.awaited("late", "missed")
+        (missed, *_) = house.wait_for("late", "missed")
         assert missed.reason == "waited longer than misfire_grace (300ms)"
         assert missed.ended_at is not None and missed.started_at is None
         waited = missed.ended_at - missed.scheduled_at
@@ -322,16 +322,16 @@ def test_a_newer_fire_takes_the_place_of_one_that_still_waits(gates: Gates) -> N
     house = gates(jobs)
     with house.open():
         house.begin("first")
-        (missed, *_) = house.awaited("tick", "missed")
+        (missed, *_) = house.wait_for("tick", "missed")
         assert missed.reason == "not started before the next fire: no free process slot"
         waiting = house.rows("tick", "queued")
         assert [run.scheduled_at - missed.scheduled_at for run in waiting[-1:]] == [timedelta(seconds=1)]
         assert not house.rows("kept", "missed")
-        kept = house.awaited("kept", "queued", count=2)
+        kept = house.wait_for("kept", "queued", count=2)
         house.let("gate")
         assert statuses(house, kept) == ["succeeded"] * len(kept)
         assert statuses(house, waiting[-1:]) in (["succeeded"], ["missed"])
-        assert house.awaited("tick", "succeeded")
+        assert house.wait_for("tick", "succeeded")
     assert house.audit() == []
 
 
@@ -341,7 +341,7 @@ def test_jitter_delays_the_start_and_not_the_moment(tmp_path: Path) -> None:
           some: {command: "true", every: 2s, jitter: {max: 1500ms, fixed: true}}
     """
     with running(tmp_path, jobs) as house:
-        first, second = house.awaited("some", "succeeded", count=2)[:2]
+        first, second = house.wait_for("some", "succeeded", count=2)[:2]
     for run in (first, second):
         assert run.scheduled_at.microsecond == 0 and run.scheduled_at.second % 2 == 0
         assert run.not_before is not None and run.started_at is not None
@@ -363,7 +363,7 @@ def test_what_is_caught_up_does_not_start_all_at_once(tmp_path: Path) -> None:
     house.sql("UPDATE terms SET from_at = from_at - 4 * 3600000000")
     (tmp_path / "state" / "heartbeat").unlink()
     with house.open():
-        rows = [house.awaited(f"job-{number}", "succeeded")[0] for number in range(5)]
+        rows = [house.wait_for(f"job-{number}", "succeeded")[0] for number in range(5)]
     started = sorted(run.not_before - run.queued_at for run in rows if run.not_before)
     assert started == [timedelta(milliseconds=200 * number) for number in range(5)]
     assert all(run.started_at >= run.not_before for run in rows if run.started_at and run.not_before)
@@ -376,8 +376,8 @@ def test_a_start_is_one_fire_for_each_daemon_and_for_each_boot(tmp_path: Path) -
     )
     for number in (1, 2):
         with house.open():
-            each = house.awaited("each", "succeeded", count=number)
-            boot = house.awaited("boot", "succeeded")
+            each = house.wait_for("each", "succeeded", count=number)
+            boot = house.wait_for("boot", "succeeded")
     assert (len(each), len(boot)) == (2, 1)
     assert len({run.fire for run in each}) == 2
     assert boot[0].fire == f"start:{house.app.clocks.boot_id}"
@@ -438,7 +438,7 @@ def test_a_thread_cannot_be_cancelled_and_at_its_timeout_only_the_run_ends(gates
 
 def test_every_attempt_has_a_row_that_says_why(house: Running) -> None:
     house.submit("rest", code=7)
-    first, second, third = rows = house.awaited("rest", "failed", count=3)
+    first, second, third = rows = house.wait_for("rest", "failed", count=3)
     assert [run.attempt for run in rows] == [1, 2, 3]
     assert {run.fire for run in rows} == {first.fire}
     assert {run.scheduled_at for run in rows} == {first.scheduled_at}

