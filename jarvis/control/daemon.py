@@ -96,7 +96,7 @@ def _private(instance: Instance) -> None:
             instance.state.chmod(0o700)
         probe = instance.state / ".write"
         probe.touch(mode=0o600)
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another start may have removed it
     except OSError as error:
         raise JarvisError(
             f"the state directory {instance.state} cannot be written ({error.strerror}): "

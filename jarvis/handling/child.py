@@ -130,7 +130,7 @@ def _state(payload: Mapping[str, Any]) -> Path | None:
 
 
 class _Discreet(logging.Formatter):
-    """Log lines in which secrets are stars."""
+    """Log lines in which secrets are hidden."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")

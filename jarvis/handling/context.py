@@ -7,6 +7,7 @@ people watching.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import math
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 from jarvis import errors
 from jarvis.handling import contract
 from jarvis.handling.contract import Alert, Outcome
+from jarvis.handling.lean import veil
 from jarvis.handling.memory import Memory
 from jarvis.handling.secret import Secret
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from jarvis.store.ledger import Ledger
 
 PROGRESS_EVERY = 0.1
-SHORTEST_SECRET = 4
 
 
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -188,11 +189,13 @@ class Context:
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
-    """The text with stars where a secret stood; very short ones would shred ordinary words and are let be."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, "***")
-    return text
+    """The text with ``[secret]`` where a secret stood, in any form that is hidden in output too."""
+    return veil.hide(text, _forms(frozenset(secrets)))
+
+
+@functools.lru_cache(maxsize=64)
+def _forms(secrets: frozenset[str]) -> veil.Forms:
+    return veil.Forms(secrets)
 
 
 class Log:

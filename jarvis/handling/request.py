@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jarvis.handling import rundir
-from jarvis.handling.lean import frames, record
+from jarvis.handling.lean import frames, record, veil
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +35,10 @@ class Request:
     """One run, ready to start: nothing left to look up.
 
     ``payload`` (for a Python handler) and ``stdin`` reach the program's standard input and no disk; without
-    either it is /dev/null. ``cwd`` None: the job's HOME. ``cap`` in bytes. ``success_codes`` decide whether after
-    steps run; the caller judges the run by them. JARVIS_RUN_DIR is added to ``env``: the run's own folder.
+    either it is /dev/null. ``hidden`` are the values of secrets: they reach no disk either, and are replaced by
+    ``[secret]``, in whatever form a program writes them, before its output is stored. ``cwd`` None: the job's HOME.
+    ``cap`` in bytes. ``success_codes`` decide whether after steps run; the caller judges the run by them.
+    JARVIS_RUN_DIR is added to ``env``: the run's own folder.
     """
 
     run: int
@@ -48,6 +50,7 @@ class Request:
     cwd: str | None = None
     payload: str | None = None
     stdin: str | None = None
+    hidden: tuple[str, ...] = field(default=(), repr=False)
     before: tuple[StepRequest, ...] = ()
     after: tuple[StepRequest, ...] = ()
     success_codes: tuple[int, ...] = (0,)
@@ -71,6 +74,7 @@ class Request:
         """The request as it travels to its supervisor."""
         body: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
         body |= {
+            "hidden": [value for value in self.hidden if len(value) >= veil.SHORTEST],
             "env": {**self.env, "JARVIS_RUN_DIR": os.fspath(rundir.folder(runs, self.run))},
             "before": [_step(step) for step in self.before],
             "after": [_step(step) for step in self.after],

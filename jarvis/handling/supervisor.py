@@ -19,11 +19,13 @@ if TYPE_CHECKING:
         memory,
         notices,
         output,
+        passage,
         processes,
         program,
         record,
         stdin,
         steps,
+        veil,
         watch,
     )
 else:
@@ -33,11 +35,13 @@ else:
         memory,
         notices,
         output,
+        passage,
         processes,
         program,
         record,
         stdin,
         steps,
+        veil,
         watch,
     )
 
@@ -70,7 +74,9 @@ class Supervisor:
         self.record = record.Record(place.runs, request, place.boot)
         self.watch = watch.Watch(listening)
         self.remains = ending.Remains(self.record.folder)
+        self.forms = veil.Forms(request["hidden"])
         self.output: output.Capture | None = None
+        self.passages: list[passage.Passage] = []
         self.streams: program.Streams | None = None
         self.feed: stdin.Feed | None = None
         self.begun = time.time()
@@ -101,8 +107,10 @@ class Supervisor:
         self._finish()
         record.crash("supervisor.after-result")
         told = notices.tell(self.place.notices, "ended", self.run, None)
-        if self.output and self.request["detach"]:
-            self.watch.linger(self.output)
+        if self.request["detach"] and (outputs := self._outputs()):
+            self.watch.linger(outputs)
+            for one in self.passages:
+                one.finish()
         return TOLD if told else UNTOLD
 
     @property
@@ -112,22 +120,40 @@ class Supervisor:
 
     def close(self) -> None:
         """Give back everything that was opened for this run."""
-        for one in (self.record, self.output, self.streams, self.feed):
+        for one in (self.record, self.output, *self.passages, self.streams, self.feed):
             if one:
                 one.close()
 
     def _prepare(self) -> None:
         request = self.request
         if "capture" in (request["stdout"]["kind"], request["stderr"]["kind"]):
-            self.output = output.Capture(self.record.folder, request["cap"])
+            self.output = output.Capture(self.record.folder, request["cap"], self._veil())
             self.watch.capture(self.output)
-        self.streams = program.Streams(request, self.output.writer if self.output else -1, self.place.null)
+        self.streams = program.Streams(
+            request,
+            self.output.writer if self.output else -1,
+            self.place.null,
+            self._lead if self.forms else None,
+        )
         self.memory_kills = memory.kills(self.place.memory)
         # whoever asked before the claim could be seen has not signalled
         self.ears.look = True
         self.begun = time.time()
         if request["timeout"] is not None:
             self.deadline = time.monotonic() + request["timeout"]
+
+    def _veil(self) -> veil.Veil | None:
+        return veil.Veil(self.forms) if self.forms else None
+
+    def _lead(self, path: str, file: int) -> int:
+        """A file of the job's own is written to by this process when there are secrets to keep out of it."""
+        one = passage.Passage(path, file, veil.Veil(self.forms))
+        self.passages.append(one)
+        self.watch.capture(one)
+        return one.writer
+
+    def _outputs(self) -> list[output.Capture | passage.Passage]:
+        return [*([self.output] if self.output else []), *self.passages]
 
     def _perform(self) -> None:
         """Before steps, the program, after steps: each only when what came before it went well."""
@@ -148,8 +174,9 @@ class Supervisor:
             if not ignore:
                 self.error, self.code, self.step = str(error), error.code, name
             return False
-        if final and self.output:
-            self.output.close_writer()
+        if final:
+            for output in self._outputs():
+                output.close_writer()
         good = self._wait() and self._judge(name, ignore)
         if not good and (self.stopped or not ignore):
             self.step = name
@@ -225,6 +252,11 @@ class Supervisor:
         if self.output:
             self.output.drain()
             self.output.finish()
+        for one in self.passages:
+            one.drain()
+            # what a detached job left running may still write the rest of a secret
+            if not self.request["detach"]:
+                one.finish()
         record.crash("supervisor.before-result")
         self.record.result(self._result())
         if self.output:
@@ -233,6 +265,8 @@ class Supervisor:
     def _result(self) -> dict[str, Any]:
         cancelled = self.stopped == "cancelled"
         kept = self.output
+        problems = [one.problem for one in self._outputs() if one.problem]
+        hide = self._hide
         return {
             "run": self.run,
             "started": self.begun,
@@ -240,19 +274,22 @@ class Supervisor:
             "exit_code": self.code,
             "signal": self.signal,
             "timed_out": self.stopped == "timeout",
-            "cancelled": (self.record.stop_reason() or "stopped by SIGTERM") if cancelled else None,
-            "error": self.error,
-            "step": self.step,
+            "cancelled": hide(self.record.stop_reason() or "stopped by SIGTERM") if cancelled else None,
+            "error": hide(self.error),
+            "step": hide(self.step),
             "output_bytes": kept.total if kept else 0,
             "output_dropped": kept.dropped if kept else 0,
             "output_head": kept.head if kept else 0,
-            "output_problem": kept.problem if kept else None,
+            "output_problem": hide("; ".join(problems) or None),
             "survivors": self.remains.ended,
             "unkillable": self.remains.unkillable[:100],
             "max_rss_kb": self.watch.max_rss // (1024 if processes.MACOS else 1),
             "cpu": round(self.watch.cpu, 6),
             "oom": self.perhaps_memory and memory.kills(self.place.memory) > self.memory_kills,
         }
+
+    def _hide(self, text: str | None) -> str | None:
+        return text if text is None else veil.hide(text, self.forms)
 
 
 def fault(error: Exception) -> str:

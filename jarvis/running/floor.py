@@ -85,14 +85,19 @@ class Floor:
         """Runs to ask about now, most urgent first."""
         while self._timers and self._timers[0][0] <= now:
             self.wake(heapq.heappop(self._timers)[1])
+        self._wake_for_slots()
         while self._ready:
             number = heapq.heappop(self._ready)[2]
             if number in self.waiting:
                 yield self.waiting[number].run
             if not self._ready:
                 # Whoever was woken for a free slot may not have taken it.
-                for kind, size in self.slots.items():
-                    self._unpark((Blocker.SLOT, kind), most=size - self._used[kind])
+                self._wake_for_slots()
+
+    def _wake_for_slots(self) -> None:
+        """As many as there are free slots: there may be more slots than before."""
+        for kind, size in self.slots.items():
+            self._unpark((Blocker.SLOT, kind), most=size - self._used[kind])
 
     def shift(self, by: timedelta) -> None:
         """The wall clock was set by this much: whoever waits for a length of time waits no longer and no shorter."""

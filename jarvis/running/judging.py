@@ -134,10 +134,12 @@ def _left(outcome: Outcome) -> tuple[Status, str | None]:
 
 
 def _in_short(error: str | None) -> str:
-    """One line of an error: of a traceback the line that names the exception."""
+    """One line of an error: of a traceback the line that names the exception, not what its message goes on with."""
     lines = (error or "failed without a word").strip().splitlines()
-    named = [line for line in lines if _EXCEPTION.match(line)]
-    return (named[-1] if named and lines[0].startswith("Traceback") else lines[-1])[:500]
+    if not lines[0].startswith("Traceback"):
+        return lines[-1][:500]
+    innermost = max((number for number, line in enumerate(lines) if line.startswith('  File "')), default=0)
+    return next((line for line in lines[innermost:] if _EXCEPTION.match(line)), lines[-1])[:500]
 
 
 def _exit(result: Result) -> str:

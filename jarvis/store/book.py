@@ -13,7 +13,7 @@ from jarvis.core import job as job_model
 from jarvis.core.clockfacts import Fact
 from jarvis.core.job import Job
 from jarvis.core.settle import Pause, Span
-from jarvis.store.tables import Instant, definitions, facts, jobs, pauses, spans, terms
+from jarvis.store.tables import Instant, definitions, facts, jobs, pauses, spans, terms, to_micros
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,13 +105,15 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         connection.execute(_PUT, list(rows))
 
 
-_ADVANCE = update(jobs).where(jobs.c.name == bindparam("job")).values(next_fire_at=bindparam("next_at"))
+_ADVANCE = "UPDATE jobs SET next_fire_at = ? WHERE name = ?"
 
 
 def advance(connection: Connection, moved: Sequence[tuple[str, datetime | None]]) -> None:
     """Set the next fire of each of these jobs."""
     if moved:
-        connection.execute(_ADVANCE, [{"job": name, "next_at": at} for name, at in moved])
+        # Plain values for the driver, as in runs.insert: this is done for every fire.
+        rows = [(None if at is None else to_micros(at), name) for name, at in moved]
+        connection.exec_driver_sql(_ADVANCE, rows)
 
 
 def eras(connection: Connection, names: Sequence[str]) -> dict[str, int]:

@@ -6,35 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, text, update
+from sqlalchemy import Connection, Row, func, select, text
 
 from jarvis.core.run import Run, Status
-from jarvis.store.tables import Instant, Json, runs
+from jarvis.store.tables import runs, to_json, to_micros
 
-_INSERT = text(
+# What is written for every run goes to the driver as it is: rows of plain values, many at a time. SQLAlchemy would
+# spend more on each row's parameters than SQLite on the row.
+_INSERT = (
     "INSERT INTO runs (id, job, fire, attempt, status, scheduled_at, queued_at, not_before, ended_at, reason,"
     " definition_id, params, output_bytes, output_dropped)"
-    " VALUES (:id, :job, :fire, :attempt, :status, :scheduled_at, :queued_at, :not_before, :ended_at, :reason,"
-    " :definition_id, :params, 0, 0) ON CONFLICT DO NOTHING"
-).bindparams(
-    bindparam("scheduled_at", type_=Instant),
-    bindparam("queued_at", type_=Instant),
-    bindparam("not_before", type_=Instant),
-    bindparam("ended_at", type_=Instant),
-    bindparam("params", type_=Json),
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING"
 )
-
-_CHANGE = {
-    name: runs.c[name]
-    for name in (
-        "status", "reason", "started_at", "ended_at", "pid", "exit_code", "result", "numbers", "error",
-        "output_bytes", "output_dropped", "definition_id",
-    )
-}  # fmt: skip
+_START = "UPDATE runs SET status = ?, started_at = ?, pid = ? WHERE id = ?"
 _CLOSE = (
-    update(runs)
-    .where(runs.c.id == bindparam("run"))
-    .values({name: bindparam(f"new_{name}") for name in _CHANGE})
+    "UPDATE runs SET status = ?, reason = ?, started_at = ?, ended_at = ?, pid = ?, exit_code = ?, result = ?,"
+    " numbers = ?, error = ?, output_bytes = ?, output_dropped = ?, definition_id = ? WHERE id = ?"
 )
 
 
@@ -58,47 +45,30 @@ def insert(connection: Connection, rows: Sequence[Run]) -> list[Run]:
     """Insert new rows; returns those that are in the ledger now (a fire that was there already is left out)."""
     if not rows:
         return []
-    done = connection.execute(_INSERT, [_values(run) for run in rows])
+    done = connection.exec_driver_sql(_INSERT, [_values(run) for run in rows])
     if done.rowcount == len(rows):
         return list(rows)
-    there = set(
-        connection.execute(select(runs.c.id).where(runs.c.id.in_([run.id for run in rows]))).scalars()
-    )
+    there = set(connection.execute(select(runs.c.id).where(runs.c.id.in_([run.id for run in rows]))).scalars())
     return [run for run in rows if run.id in there]
 
 
-def _values(run: Run) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "job": run.job,
-        "fire": run.fire,
-        "attempt": run.attempt,
-        "status": run.status.value,
-        "scheduled_at": run.scheduled_at,
-        "queued_at": run.queued_at,
-        "not_before": run.not_before,
-        "ended_at": run.ended_at,
-        "reason": run.reason,
-        "definition_id": run.definition,
-        "params": dict(run.params) or None,
-    }
+def _values(run: Run) -> tuple[object, ...]:
+    return (
+        run.id, run.job, run.fire, run.attempt, run.status.value, to_micros(run.scheduled_at),
+        to_micros(run.queued_at), _micros(run.not_before), _micros(run.ended_at), run.reason, run.definition,
+        to_json(dict(run.params) or None),
+    )  # fmt: skip
 
 
-_START = (
-    update(runs)
-    .where(runs.c.id == bindparam("run"))
-    .values(status=bindparam("new_status"), started_at=bindparam("at"), pid=bindparam("new_pid"))
-)
+def _micros(at: datetime | None) -> int | None:
+    return None if at is None else to_micros(at)
 
 
 def mark_started(connection: Connection, started: Iterable[Run]) -> None:
     """These runs are running: status, start and pid."""
-    rows = [
-        {"run": run.id, "new_status": run.status.value, "at": run.started_at, "new_pid": run.pid}
-        for run in started
-    ]
+    rows = [(run.status.value, _micros(run.started_at), run.pid, run.id) for run in started]
     if rows:
-        connection.execute(_START, rows)
+        connection.exec_driver_sql(_START, rows)
 
 
 def close(connection: Connection, ended: Iterable[Run]) -> None:
@@ -106,21 +76,20 @@ def close(connection: Connection, ended: Iterable[Run]) -> None:
     closed = list(ended)
     if not closed:
         return
-    done = connection.execute(_CLOSE, [_changes(run) for run in closed])
+    done = connection.exec_driver_sql(_CLOSE, [_changes(run) for run in closed])
     if done.rowcount != len(closed):
         # A restored ledger may not know a run that was going on: its end is recorded all the same.
         missing = insert(connection, [run for run in closed if get(connection, run.id) is None])
         if missing:
-            connection.execute(_CLOSE, [_changes(run) for run in missing])
+            connection.exec_driver_sql(_CLOSE, [_changes(run) for run in missing])
 
 
-def _changes(run: Run) -> dict[str, Any]:
-    values: dict[str, Any] = {f"new_{name}": getattr(run, name, None) for name in _CHANGE}
-    values["new_status"] = run.status.value
-    values["new_numbers"] = dict(run.numbers) or None
-    values["new_definition_id"] = run.definition
-    values["run"] = run.id
-    return values
+def _changes(run: Run) -> tuple[object, ...]:
+    return (
+        run.status.value, run.reason, _micros(run.started_at), _micros(run.ended_at), run.pid, run.exit_code,
+        run.result, to_json(dict(run.numbers) or None), run.error, run.output_bytes, run.output_dropped,
+        run.definition, run.id,
+    )  # fmt: skip
 
 
 def read(row: Row[Any]) -> Run:

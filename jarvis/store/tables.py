@@ -41,6 +41,11 @@ def from_micros(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
 
 
+def to_json(value: Any) -> str | None:
+    """One line of JSON, the same for the same value; nothing for None."""
+    return None if value is None else json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware datetime in Python, microseconds since the epoch in the database."""
 
@@ -61,7 +66,7 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return to_json(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         return None if value is None else json.loads(value)

@@ -83,8 +83,13 @@ class TestSecrets:
 
     @pytest.mark.parametrize(
         ("text", "hidden"),
-        [("x abcd y abcd", "x *** y ***"), ("xabcdefx", "x***x"), ("it is 1", "it is 1")],
-        ids=["everywhere", "the_longer_one_first", "a_single_letter_stays"],
+        [
+            ("x abcd y abcd", "x [secret] y [secret]"),
+            ("xabcdefx", "x[secret]x"),
+            ("YWJjZA== of abcd", "[secret] of [secret]"),
+            ("it is 1", "it is 1"),
+        ],
+        ids=["everywhere", "the_longer_one_as_a_whole", "also_in_base64", "a_single_letter_stays"],
     )
     def test_are_hidden(self, text, hidden):
         assert hide(text, ["abcd", "abcdef", "1", ""]) == hidden

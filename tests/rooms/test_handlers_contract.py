@@ -200,7 +200,7 @@ class TestSecret:
         assert testing.run_handler(path, password="hunter2!").result == "*** 8"
 
 
-def test_secrets_of_the_run_are_stars_in_everything_that_is_stored(handler):
+def test_secrets_of_the_run_are_hidden_in_everything_that_is_stored(handler):
     path = handler("""
         def run(ctx):
             token = ctx.secret("api").reveal()
@@ -209,7 +209,7 @@ def test_secrets_of_the_run_are_stars_in_everything_that_is_stored(handler):
     """)
     outcome = testing.run_handler(path, testing.context(secrets={"api": "s3cr3t-token", "pin": "1"}))
     assert "s3cr3t" not in json.dumps(outcome.dump())
-    assert outcome.alerts[0].text == "*** is wrong" and outcome.error.endswith("401 for ***")
+    assert outcome.alerts[0].text == "[secret] is wrong" and outcome.error.endswith("401 for [secret]")
 
 
 class TestProgram:

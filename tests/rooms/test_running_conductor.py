@@ -45,17 +45,15 @@ def run(ctx: Context) -> None:
 
 
 class Gates:
-    """Jarvis with two handlers (``waiting``, ``giving_up``) for tests that want one of their own."""
+    """A Jarvis of its own for one test, with two handlers: ``waiting`` and ``giving_up``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ways: list[Iterator[Running]] = []
 
     def __call__(self, jobs: str) -> Running:
         made = Running(self.folder, jobs)
         (self.folder / "handlers" / "waiting.py").write_text(WAITING)
         (self.folder / "handlers" / "giving_up.py").write_text(GIVING_UP)
-        self.made = made
         return made
 
 
@@ -360,7 +358,7 @@ def test_what_is_caught_up_does_not_start_all_at_once(tmp_path: Path) -> None:
     # As if it had not been at work for three hours.
     for name, entered in house.sql("SELECT name, next_fire_at FROM jobs"):
         house.sql("UPDATE jobs SET next_fire_at = ? WHERE name = ?", entered - 3 * 3_600_000_000, name)
-    house.sql("UPDATE terms SET from_at = from_at - 4 * 3600000000")
+    house.sql("UPDATE terms SET from_at = from_at - 3 * 3600000000")
     (tmp_path / "state" / "heartbeat").unlink()
     with house.open():
         rows = [house.wait_for(f"job-{number}", "succeeded")[0] for number in range(5)]

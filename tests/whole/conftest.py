@@ -36,13 +36,13 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
 
 @pytest.fixture
 def daemon(daemons: Callable[..., Daemon]) -> Daemon:
-    """A daemon started from scratch, as a person or a service manager starts it."""
+    """Started from scratch, as a person or a service manager starts it."""
     return daemons()
 
 
 @pytest.fixture
 def quick(daemons: Callable[..., Daemon]) -> Daemon:
-    """A daemon forked from a process that has its imports behind it: where the start is not what is tested."""
+    """Forked from a process that has its imports behind it: where the start is not what is tested."""
     return daemons(Quick)
 
 

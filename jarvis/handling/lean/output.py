@@ -3,7 +3,8 @@
 The first half of the cap is written to ``output`` as it comes. What follows goes round and round in
 ``output.tail``, a ring as large as the other half, after a header that says how much there has been in all;
 both can be read while the run goes on. At the end the ring is put in order behind the head, with a line that
-says how much is not kept. Memory stays constant however much is written.
+says how much is not kept. Memory stays constant however much is written. Secrets are hidden before anything
+else is done: they are in no file and in no count.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import select
+
+from .veil import Veil
 
 RING_HEADER = 4_096
 """Where the ring's bytes begin. Before them four 8-byte numbers: how much has been written in all, the length of
@@ -29,7 +33,7 @@ def gap(count: int) -> bytes:
 class Capture:
     """One run's output: a pipe that programs write to, and the files it ends in."""
 
-    def __init__(self, folder: str, cap: int) -> None:
+    def __init__(self, folder: str, cap: int, veil: Veil | None = None) -> None:
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.reader, False)
         self.total = 0
@@ -41,6 +45,12 @@ class Capture:
         self._room = cap - cap // 2
         self._size = cap // 2
         self._buffer: bytearray | None = None
+        self._veil = veil
+
+    @property
+    def awaits(self) -> tuple[int, int]:
+        """What has to happen before there is something to do: (descriptor, poll event)."""
+        return self.reader, select.POLLIN
 
     def pump(self) -> int:
         """Move what is in the pipe into the files: how many bytes, 0 at its end, -1 when it is empty now."""
@@ -49,7 +59,7 @@ class Capture:
         except BlockingIOError:
             return -1
         if data:
-            self._keep(data)
+            self._keep(self._veil.more(data) if self._veil else data)
             if len(data) == _SMALL and self._buffer is None:
                 self._widen()
         return len(data)
@@ -60,8 +70,8 @@ class Capture:
         while left > 0 and (count := self.pump()) > 0:
             left -= count
 
-    def discard(self) -> bool:
-        """Throw away what is in the pipe; False once nobody can write to it any more."""
+    def linger(self) -> bool:
+        """The run is over: throw away what is in the pipe; False once nobody can write to it any more."""
         try:
             return bool(self._read())
         except BlockingIOError:
@@ -75,6 +85,8 @@ class Capture:
 
     def finish(self) -> None:
         """Put the ring behind the head; from here on the counts are final."""
+        if self._veil and len(rest := self._veil.rest()):
+            self._keep(rest)
         if self._ring < 0:
             return
         beyond = self.total - self.head

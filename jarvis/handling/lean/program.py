@@ -55,18 +55,45 @@ class Unstartable(Exception):
 
 
 class Streams:
-    """What a run's programs get as their standard files; opened once, so that truncating happens once."""
+    """What a run's programs get as their standard files; opened once, so that truncating happens once.
 
-    def __init__(self, request: Mapping[str, Any], pipe: int, null: int) -> None:
+    ``lead``: given a file's path and descriptor, it returns the descriptor that programs get instead.
+    """
+
+    def __init__(
+        self,
+        request: Mapping[str, Any],
+        pipe: int,
+        null: int,
+        lead: Callable[[str, int], int] | None = None,
+    ) -> None:
         self._specs = (request["stdout"], request["stderr"])
         self._pipe = pipe
         self._null = null
         self._opened: dict[str, int] = {}
+        self._led: dict[str, int] = {}
+        self._lead = lead
         self.used = False
 
     def open(self) -> tuple[int, int]:
         """The descriptors for standard output and standard error. Raises Unstartable."""
         return self._one(self._specs[0], "stdout"), self._one(self._specs[1], "stderr")
+
+    def open_ahead(self, request: Mapping[str, Any]) -> None:
+        """Open the files in this process, as the job's user, when there is somewhere to lead them."""
+        kinds = {spec["kind"] for spec in self._specs}
+        if self._lead is None or not kinds & {"append", "truncate"}:
+            return
+        was = os.geteuid(), os.getegid(), os.getgroups()
+        mask = None
+        try:
+            _attempt(f"user {request['uid']} and group {request['gid']}", lambda: _act_as(request))
+            mask = _enter(request)
+            self.open()
+        finally:
+            if mask is not None:
+                os.umask(mask)
+            _act_again_as(*was)
 
     def close(self) -> None:
         """No further program will be started."""
@@ -79,6 +106,8 @@ class Streams:
         if spec["kind"] == "discard":
             return self._null
         path = spec["path"]
+        if path in self._led:
+            return self._led[path]
         if path not in self._opened:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
             if spec["kind"] == "truncate" and not self.used:
@@ -87,12 +116,16 @@ class Streams:
                 self._opened[path] = os.open(path, flags, 0o666)
             except OSError as error:
                 raise Unstartable(f"could not start: cannot open {path} for {name}: {_why(error)}") from None
+            if self._lead:
+                self._led[path] = self._lead(path, self._opened.pop(path))
+                return self._led[path]
         return self._opened[path]
 
 
 def start(request: Mapping[str, Any], argv: list[str], stdin: int, streams: Streams) -> int:
     """Start one program in a session of its own; its pid. Raises Unstartable."""
     special = processes.MACOS or any(request[name] not in (None, {}) for name in SPECIAL)
+    streams.open_ahead(request)
     pid = (_start_by_fork if special else _spawn)(request, argv, stdin, streams)
     streams.used = True
     return pid
@@ -256,6 +289,26 @@ def _user(request: Mapping[str, Any]) -> None:
         os.setgid(gid)
     if uid is not None:
         os.setuid(uid)
+
+
+def _act_as(request: Mapping[str, Any]) -> None:
+    """What ``_user`` does, so that it can be taken back: only what counts for opening files."""
+    uid, gid, groups = request["uid"], request["gid"], request["groups"]
+    if groups is not None or (uid is not None and uid != os.getuid()):
+        os.setgroups(groups if groups is not None else [] if gid is None else [gid])
+    if gid is not None:
+        os.setegid(gid)
+    if uid is not None:
+        os.seteuid(uid)
+
+
+def _act_again_as(uid: int, gid: int, groups: list[int]) -> None:
+    if os.geteuid() != uid:
+        os.seteuid(uid)
+    if os.getegid() != gid:
+        os.setegid(gid)
+    if sorted(os.getgroups()) != sorted(groups):
+        os.setgroups(groups)
 
 
 def _no_folder(folder: str, error: Exception) -> Unstartable:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import binascii
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 MARK = b"[secret]"
 
@@ -120,18 +120,13 @@ class Veil:
         return memoryview(b"".join(parts))
 
 
-def hider(values: Iterable[str]) -> Callable[[str], str]:
-    """What makes whole texts fit to be stored."""
-    forms = Forms(values)
-
-    def hide(text: str) -> str:
-        if not forms:
-            return text
-        veil = Veil(forms)
-        shown = bytes(veil.more(text.encode("utf-8", "surrogatepass"))) + bytes(veil.rest())
-        return shown.decode("utf-8", "surrogatepass")
-
-    return hide
+def hide(text: str, forms: Forms) -> str:
+    """A whole text, fit to be stored."""
+    if not forms:
+        return text
+    veil = Veil(forms)
+    shown = bytes(veil.more(_bytes(text))) + bytes(veil.rest())
+    return shown.decode("utf-8", "surrogateescape")
 
 
 def _places(form: bytes, text: bytes) -> Iterator[int]:
@@ -203,4 +198,8 @@ def _alone(code: bytes, count: int, offset: int) -> bytes:
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # half of a pair from JSON: no program can be given it, but it may be in a text that is shown
+        return text.encode("utf-8", "replace")

@@ -6,9 +6,11 @@ import os
 import select
 import signal
 import time
+from collections.abc import Sequence
 
 from .ears import Ears
 from .output import Capture
+from .passage import Passage
 from .stdin import Feed
 
 
@@ -22,20 +24,21 @@ class Watch:
 
     def __init__(self, ears: Ears) -> None:
         self.ears = ears
-        self.output: Capture | None = None
         self.pid = 0
         self.status: int | None = None
         self.childless = True
         self.max_rss = 0
         self.cpu = 0.0
         self._feed: Feed | None = None
+        self._sources: dict[int, Capture | Passage] = {}
         self._poll = select.poll()
         self._poll.register(ears.wake, select.POLLIN)
 
-    def capture(self, output: Capture) -> None:
+    def capture(self, output: Capture | Passage) -> None:
         """Move what arrives there."""
-        self.output = output
-        self._poll.register(output.reader, select.POLLIN)
+        fd, event = output.awaits
+        self._sources[fd] = output
+        self._poll.register(fd, event)
 
     def feed(self, feed: Feed) -> None:
         """Keep a program's standard input filled."""
@@ -53,11 +56,19 @@ class Watch:
             if fd == self.ears.wake:
                 self.ears.clear()
                 self.reap()
-            elif self.output and fd == self.output.reader:
-                if self.output.pump() == 0:
-                    self._poll.unregister(fd)
+            elif fd in self._sources:
+                self._move(fd)
             elif self._feed:
                 self._feed.pump(self._poll)
+
+    def _move(self, fd: int) -> None:
+        output = self._sources[fd]
+        goes_on = output.pump() != 0
+        if not goes_on or output.awaits[0] != fd:
+            self._poll.unregister(fd)
+            del self._sources[fd]
+            if goes_on:
+                self.capture(output)
 
     def reap(self) -> None:
         """Collect every process that has ended."""
@@ -75,13 +86,14 @@ class Watch:
             if pid == self.pid:
                 self.status = status
 
-    def linger(self, output: Capture) -> None:
+    def linger(self, outputs: Sequence[Capture | Passage]) -> None:
         """Take what detached processes still write, until none is left that could: losing the reader kills them."""
-        output.close_writer()
+        for output in outputs:
+            output.close_writer()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        poll = select.poll()
-        poll.register(output.reader, select.POLLIN)
-        poll.register(self.ears.wake, select.POLLIN)
-        while output.discard() and not self.ears.end:
+        while (outputs := [output for output in outputs if output.linger()]) and not self.ears.end:
+            poll = select.poll()
+            for fd, event in (*(output.awaits for output in outputs), (self.ears.wake, select.POLLIN)):
+                poll.register(fd, event)
             poll.poll()
             self.ears.clear()

@@ -1,0 +1,148 @@
+"""Does the floor wake exactly whom an end concerns, in the right order, and follow a clock that is set?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jarvis.core import admission
+from jarvis.core.admission import Start, Wait
+from jarvis.core.job import Job, load
+from jarvis.core.run import Run, Status
+from jarvis.running.floor import Floor
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+class Played:
+    """A floor on which runs arrive, are asked and end."""
+
+    def __init__(self, **slots: int) -> None:
+        self.floor = Floor({"process": 10, "thread": 10} | slots)
+        self.jobs: dict[int, Job] = {}
+
+    def arrive(self, number: int, job: str = "job", now: datetime = NOW, **body: Any) -> Run:
+        thread = body.get("in") == "thread"
+        what = {"run": "probe"} if thread else {"command": "true"}
+        self.jobs[number] = load(job, {**what, **body}, python=thread)
+        run = Run(
+            id=number, job=job, fire=f"manual:{number}", attempt=1, status=Status.QUEUED, scheduled_at=now,
+            queued_at=now,
+        )  # fmt: skip
+        self.floor.arrive(run, self.jobs[number].spec.priority, now)
+        return run
+
+    def round(self, now: datetime = NOW) -> list[int]:
+        """Ask whoever is ready; who was started, in order."""
+        started = []
+        for run in self.floor.ready(now):
+            job = self.jobs[run.id]
+            situation = self.floor.situation(run, job, now, paused=None, broken=None)
+            match admission.admit(run, job, situation):
+                case Start():
+                    self.floor.start(run, job, now)
+                    started.append(run.id)
+                case Wait() as wait:
+                    self.floor.park(run, job, wait)
+                case _:
+                    self.floor.leave(run.id)
+        return started
+
+
+def test_the_most_urgent_is_asked_first_then_the_oldest() -> None:
+    played = Played()
+    played.arrive(1, "a", now=NOW)
+    played.arrive(2, "b", now=NOW - SECOND)
+    played.arrive(3, "c", priority=5)
+    assert played.round() == [3, 2, 1]
+
+
+def test_a_free_slot_goes_to_one_only_and_the_others_stay() -> None:
+    played = Played(process=1)
+    for number, name in enumerate("abcd"):
+        played.arrive(number, name)
+    assert played.round() == [0]
+    for number in range(3):
+        played.floor.end(number)
+        assert played.round() == [number + 1]
+
+
+def test_a_slot_its_first_in_line_cannot_take_goes_to_the_next() -> None:
+    played = Played(process=1)
+    played.arrive(1, "a")
+    played.arrive(2, "b", lock="disk")
+    played.arrive(3, "c")
+    assert played.round() == [1]
+    played.floor._locks["disk"] = 99
+    played.floor.end(1)
+    assert played.round() == [3]
+
+
+def test_more_slots_wake_those_who_wait_for_one() -> None:
+    played = Played(process=1)
+    for number in range(4):
+        played.arrive(number, f"job-{number}")
+    assert played.round() == [0]
+    played.floor.slots = {"process": 3, "thread": 1}
+    played.arrive(9, "later")
+    assert played.round() == [1, 2]
+
+
+def test_a_slot_of_a_thread_is_none_of_a_process() -> None:
+    played = Played(process=1, thread=1)
+    played.arrive(1, "a")
+    played.arrive(2, "b", **{"in": "thread"})
+    played.arrive(3, "c")
+    played.arrive(4, "d", **{"in": "thread"})
+    assert sorted(played.round()) == [1, 2]
+    played.floor.end(2)
+    assert played.round() == [4]
+
+
+def test_an_end_gives_back_slot_and_lock_once() -> None:
+    played = Played(process=1)
+    played.arrive(1, "a", lock="disk")
+    assert played.round() == [1]
+    assert played.floor.end(1) is not None
+    assert played.floor.end(1) is None
+    played.arrive(2, "b", lock="disk")
+    played.arrive(3, "c")
+    assert played.round() == [2], "one slot is one slot"
+
+
+@pytest.mark.parametrize("by", [timedelta(hours=1), timedelta(hours=-1)], ids=["forward", "back"])
+def test_a_clock_that_is_set_makes_nobody_wait_longer_or_shorter(by: timedelta) -> None:
+    played = Played()
+    run = played.arrive(1)
+    played.floor.leave(1)
+    played.floor.arrive(replace(run, not_before=NOW + 5 * SECOND), 0, NOW)
+    assert played.round() == []
+    played.floor.shift(by)
+    assert played.round(NOW + by + 4 * SECOND) == []
+    assert played.round(NOW + by + 5 * SECOND) == [1]
+
+
+def test_a_thread_is_overdue_once() -> None:
+    played = Played()
+    played.arrive(1, **{"in": "thread", "timeout": "10s"})
+    played.arrive(2, "other", **{"in": "thread", "timeout": "1h"})
+    assert sorted(played.round()) == [1, 2]
+    assert played.floor.overdue(NOW + 9 * SECOND) == []
+    assert [active.run.id for active in played.floor.overdue(NOW + 10 * SECOND)] == [1]
+    assert played.floor.overdue(NOW + 11 * SECOND) == []
+
+
+def test_who_waits_too_long_for_a_slot_is_found() -> None:
+    played = Played(process=1)
+    played.arrive(1, "a")
+    played.arrive(2, "b")
+    assert played.round() == [1]
+    assert played.floor.stuck(NOW + 60 * SECOND, timedelta(minutes=5)) == []
+    (held,) = played.floor.stuck(NOW + 301 * SECOND, timedelta(minutes=5))
+    assert (held.run.id, held.why) == (2, "no free process slot")
+    held.told = True
+    assert played.floor.stuck(NOW + 999 * SECOND, timedelta(minutes=5)) == []

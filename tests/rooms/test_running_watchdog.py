@@ -1,0 +1,89 @@
+"""Does the watchdog see a loop that stands still, and end the process then?"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from jarvis.running.watchdog import Watchdog
+from tests.whole.daemon import ROOT
+
+
+class Loop:
+    """Came round so often."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+
+    def __call__(self) -> int:
+        return self.rounds
+
+
+def test_a_loop_that_stands_still_for_so_many_ticks_is_named() -> None:
+    clock, conductor = Loop(), Loop()
+    watchdog = Watchdog({"clock": clock, "conductor": conductor}, alive=lambda: None, stuck_after=3)
+    for _ in range(10):
+        clock.rounds += 1
+        conductor.rounds += 1
+        assert watchdog.tick() is None
+    found = []
+    for _ in range(3):
+        clock.rounds += 1
+        found.append(watchdog.tick())
+    assert found == [None, None, "conductor"]
+
+
+def test_a_loop_that_moves_again_has_all_its_ticks_again() -> None:
+    clock = Loop()
+    watchdog = Watchdog({"clock": clock}, alive=lambda: None, stuck_after=3)
+    for _ in range(5):
+        clock.rounds += 1
+        assert [watchdog.tick() for _ in range(3)] == [None] * 3
+    assert watchdog.tick() == "clock"
+
+
+def test_a_process_that_was_stopped_has_not_hung() -> None:
+    """Ticks are counted, not time: none pass while the whole process stands still."""
+    clock = Loop()
+    watchdog = Watchdog({"clock": clock}, alive=lambda: None, stuck_after=2)
+    assert [watchdog.tick(), watchdog.tick()] == [None, None]
+    clock.rounds += 1
+    assert watchdog.tick() is None
+
+
+PROGRAM = """
+import logging, sys, time
+from jarvis.running.watchdog import Watchdog
+logging.basicConfig(format="%(levelname)s %(message)s")
+rounds = 0
+def moving():
+    global rounds
+    rounds += 1
+    return rounds
+loops = {"clock": moving, "conductor": moving if sys.argv[1] == "moves" else lambda: 1}
+Watchdog(loops, alive=lambda: print("alive", flush=True), stuck_after=1).start()
+time.sleep(2.5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [pytest.param("stands", 70, id="stands still"), pytest.param("moves", 0, id="moves")]
+)
+def test_a_process_whose_loop_stands_still_ends_with_70_and_shows_where(how: str, code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, how],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == code, done.stderr
+    assert "alive" in done.stdout
+    told = "CRITICAL the conductor has stood still for 1 s; ending, so that Jarvis is started again"
+    assert (told in done.stderr) is (code == 70)
+    assert ("(most recent call first)" in done.stderr) is (code == 70), "every thread's stack"
