@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -72,6 +72,17 @@ class Run:
     @property
     def scheduled(self) -> bool:
         return self.fire.startswith("schedule:")
+
+
+_FIELDS = tuple(each.name for each in fields(Run))
+
+
+def changed(run: Run, **changes: Any) -> Run:
+    """dataclasses.replace for runs, several times as fast: ten thousand of them may change within a second."""
+    new: Run = object.__new__(Run)
+    for name in _FIELDS:
+        object.__setattr__(new, name, changes[name] if name in changes else getattr(run, name))
+    return new
 
 
 def instant(at: datetime) -> str:

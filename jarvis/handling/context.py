@@ -163,6 +163,8 @@ class Context:
         except ValueError as error:
             changed, forgotten = {}, ()
             outcome = replace(outcome, status="error", error=f"{error}\n{outcome.error or ''}".rstrip())
+        if not (self._secrets or self._alerts or changed or forgotten or outcome.result or outcome.error):
+            return outcome
         return replace(
             outcome,
             result=self._hide(outcome.result),

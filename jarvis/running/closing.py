@@ -6,13 +6,10 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, StatementError
+from typing import Any, Protocol
 
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
-from jarvis.errors import StoreError
 from jarvis.handling.contract import Outcome
 from jarvis.handling.launch import Alive, Dead, Finished, Launcher, NeverStarted
 from jarvis.running import judging
@@ -78,33 +75,28 @@ def write(
     return retries
 
 
-def unstorable(error: StoreError) -> bool:
-    """It is about a value, not about the ledger: trying again cannot help."""
-    cause = error.__cause__
-    about_a_value = IntegrityError, DataError, InterfaceError
-    return isinstance(cause, about_a_value) or (
-        isinstance(cause, StatementError) and not isinstance(cause, DBAPIError)
-    )
+class Write(Protocol):
+    """``write`` bound to its ledger, waiting while that is busy."""
+
+    def __call__(self, started: Iterable[Run], verdicts: Sequence[Verdict], /) -> list[Run]: ...
 
 
-def write_singly(
-    database: Database, started: Iterable[Run], verdicts: Sequence[Verdict], now: datetime
-) -> list[Run]:
-    """The same one by one, when something in a round cannot be stored: that run loses its words, never its end."""
+def write_singly(write: Write, started: Iterable[Run], verdicts: Sequence[Verdict]) -> list[Run]:
+    """A round one by one, when something in it cannot be stored: that run loses its words, never its end."""
     retries: list[Run] = []
     for run in started:
         try:
-            write(database, (run,), (), (), now)
+            write((run,), ())
         except Exception:
             log.exception("the start of run %d could not be stored", run.id)
     for judged in verdicts:
         try:
-            retries += write(database, (), (judged,), (), now)
+            retries += write((), (judged,))
         except Exception as error:
             log.exception("the end of run %d could not be stored as it was", judged.run.id)
             why = f"{judged.run.status.value}; what it left could not be stored: {type(error).__name__}"
             bare = replace(judged.run, reason=why, result=None, numbers={}, error=None)
-            write(database, (), (Verdict(run=bare),), (), now)
+            write((), (Verdict(run=bare),))
     return retries
 
 

@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,18 +24,25 @@ from jarvis.handling.launch import Launcher, Notice, Request
 from jarvis.running import closing
 from jarvis.running.deciding import Decider, Jobs
 from jarvis.running.floor import Floor
+from jarvis.running.judging import Verdict
 from jarvis.running.readings import Clocks
 from jarvis.running.threads import Called, Threads
 from jarvis.running.trouble import Troubles
 from jarvis.running.work import Answered, Cancel, Released, Work
 from jarvis.store import crashpoint, runs
+from jarvis.store import database as databases
 from jarvis.store.database import Database
+from jarvis.store.journal import Note
 
 log = logging.getLogger("jarvis.conductor")
 
 BATCH = 512
 LONGEST_WAIT = 1.0
 NEVER = timedelta(days=36_500)
+
+
+class _Stopping(Exception):
+    """The ledger cannot be written and the daemon ends: what was not written is found again at the next start."""
 
 
 class Conductor:
@@ -204,28 +211,42 @@ class Conductor:
 
     def _write(self, work: Work, now: datetime) -> bool:
         """Everything of this round in one transaction, tried until the ledger takes it; False when stopping."""
-        tries = 0
-        while True:
-            try:
-                crashpoint.here("conductor.before-commit")
-                retries = closing.write(self._database, work.started.values(), work.verdicts, work.notes, now)
-                crashpoint.here("conductor.after-commit")
-                break
-            except Exception as error:
-                if isinstance(error, StoreError) and not closing.unstorable(error):
-                    tries += 1
-                    self._troubles.note("runs", str(error), now)
-                    if self._stopping.wait(min(0.1 * 2**tries, 2.0)):
-                        return False
-                    continue
-                log.exception("a round could not be written as a whole; each run is written by itself")
-                retries = closing.write_singly(self._database, work.started.values(), work.verdicts, now)
-                break
-        if tries:
-            self._troubles.clear("runs")
+
+        def write(
+            started: Iterable[Run], verdicts: Sequence[Verdict], notes: Sequence[Note] = ()
+        ) -> list[Run]:
+            return self._patiently(lambda: closing.write(self._database, started, verdicts, notes, now), now)
+
+        try:
+            crashpoint.here("conductor.before-commit")
+            retries = write(work.started.values(), work.verdicts, work.notes)
+            crashpoint.here("conductor.after-commit")
+        except _Stopping:
+            return False
+        except Exception:
+            log.exception("a round could not be written as a whole; each run is written by itself")
+            retries = closing.write_singly(write, work.started.values(), work.verdicts)
         self._memory.learned(work.verdicts)
         self.release(retries)
         return True
+
+    def _patiently(self, write: Callable[[], list[Run]], now: datetime) -> list[Run]:
+        """Write until the ledger takes it. Raises _Stopping, or what says that it never will."""
+        tries = 0
+        while True:
+            try:
+                written = write()
+                break
+            except StoreError as error:
+                if databases.unstorable(error):
+                    raise
+                tries += 1
+                self._troubles.note("runs", str(error), now)
+                if self._stopping.wait(min(0.1 * 2**tries, 2.0)):
+                    raise _Stopping from error
+        if tries:
+            self._troubles.clear("runs")
+        return written
 
     def _act(self, work: Work) -> None:
         for number, why in work.stops:

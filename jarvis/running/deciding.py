@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from jarvis.core import admission
 from jarvis.core.admission import Refuse, Start, Wait
 from jarvis.core.job import Job
-from jarvis.core.run import Run, Status
+from jarvis.core.run import Run, Status, changed
 from jarvis.errors import JarvisError, NotFound, Refused
 from jarvis.handling.launch import Launcher, NeverStarted, Notice, Request
 from jarvis.running import closing, judging
@@ -27,6 +27,15 @@ QUEUE_ALARM = timedelta(minutes=5)
 """A run that waits this long for a free slot is an alert."""
 
 TRY_AGAIN = timedelta(seconds=2)
+TRIES = 3
+PASSING = (
+    "No space left",
+    "quota",
+    "Too many open files",
+    "temporarily unavailable",
+    "Cannot allocate memory",
+)
+"""What keeps a supervisor from claiming a run only for a while."""
 
 log = logging.getLogger("jarvis.deciding")
 
@@ -51,6 +60,7 @@ class Decider:
         self._jobs = jobs
         self._launcher = launcher
         self._prepare = prepare
+        self._tries: Counter[int] = Counter()
         self._looked_at = datetime.min.replace(tzinfo=UTC)
 
     def watch_the_time(self, work: Work, now: datetime) -> None:
@@ -112,7 +122,7 @@ class Decider:
                 self._wait(run, job, wait, work)
             case Start() if job.thread:
                 # No claim on disk will say that it began, so the row has to: before it begins.
-                begun = replace(run, status=Status.RUNNING, started_at=now)
+                begun = changed(run, status=Status.RUNNING, started_at=now)
                 self.floor.start(begun, job, now)
                 work.started[run.id] = begun
                 work.threads.append((begun, job))
@@ -145,7 +155,7 @@ class Decider:
 
     def _started(self, notice: Notice, work: Work) -> None:
         if active := self.floor.active.get(notice.run):
-            active.run = replace(active.run, status=Status.RUNNING, pid=notice.pid, started_at=notice.at)
+            active.run = changed(active.run, status=Status.RUNNING, pid=notice.pid, started_at=notice.at)
             work.started[notice.run] = active.run
 
     def _gone(self, notice: Notice, work: Work, now: datetime) -> None:
@@ -153,17 +163,28 @@ class Decider:
         if active is None:
             return
         if notice.kind == "gone" and isinstance(self._launcher.find(notice.run), NeverStarted):
-            log.warning("run %d was not started (%s); it is tried again", notice.run, notice.reason)
-            return self.again(active, now)
+            return self._unstarted(
+                active, notice.reason or "its supervisor ended before it claimed the run", work, now
+            )
         verdict = closing.verdict(active.run, active.job, self._launcher, now)
         if verdict is None:  # its supervisor lost the race for the claim: the winner's end will be told
             return
         self._finish(active, verdict, work)
 
+    def _unstarted(self, active: Active, why: str, work: Work, now: datetime) -> None:
+        """Where only space or descriptors are missing it is tried until there are some; anything else three times."""
+        self._tries[active.run.id] += 1
+        if any(word in why for word in PASSING) or self._tries[active.run.id] < TRIES:
+            log.warning("run %d was not started (%s); it is tried again", active.run.id, why)
+            return self.again(active, now)
+        del self._tries[active.run.id]
+        ended = changed(active.run, status=Status.FAILED, reason=f"could not be started: {why}", ended_at=now)
+        self._finish(active, judging.refused(ended, active.job, now), work)
+
     def again(self, active: Active, now: datetime) -> None:
         """Nothing was started (no spawner, no space for a claim): the run waits a little and is asked again."""
         self.floor.end(active.run.id)
-        waits = replace(active.run, status=Status.QUEUED, not_before=now + TRY_AGAIN)
+        waits = changed(active.run, status=Status.QUEUED, not_before=now + TRY_AGAIN)
         self.floor.arrive(waits, active.job.spec.priority, now)
 
     def give_up(self, message: Any, error: Exception, work: Work, now: datetime) -> None:

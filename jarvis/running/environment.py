@@ -47,6 +47,8 @@ def hidden(job: Job, environ: Mapping[str, str]) -> dict[str, str]:
 
     Raises SecretError for one that cannot be read.
     """
+    if not job.spec.env and not job.with_:
+        return {}
     found = {
         name: secrets.resolve(ref.secret, environ)
         for name, ref in job.spec.env.items()

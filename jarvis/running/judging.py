@@ -10,7 +10,7 @@ from typing import Any
 
 from jarvis.core.duration import spell
 from jarvis.core.job import Job
-from jarvis.core.run import Run, Status
+from jarvis.core.run import Run, Status, changed
 from jarvis.handling.contract import Alert, Outcome
 from jarvis.handling.launch import Result
 from jarvis.running import retrying
@@ -87,7 +87,7 @@ def _verdict(
             "error": _clean(outcome.error),
         }
     # What was said when it was queued (a retry after ..., a rerun) stays, unless its end has a reason of its own.
-    run = replace(run, **changes, reason=_clean(reason) or run.reason)
+    run = changed(run, **changes, reason=_clean(reason) or run.reason)
     gave_up = outcome is not None and outcome.status == "gave_up"
     retry_at = None if gave_up else retrying.next_attempt_at(run, job.retry, now)
     alerts = outcome.alerts if outcome else ()

@@ -64,6 +64,7 @@ def request(
         cwd=cwd,
         payload=payload,
         stdin=_text(spec.stdin),
+        hidden=_hidden(run, job, known),
         before=_steps(spec.before, shell),
         after=_steps(spec.after, shell),
         timeout=job.timeout,
@@ -76,6 +77,13 @@ def request(
         cap=spec.output.cap_bytes,
         **_process(spec.process, place),
     )
+
+
+def _hidden(run: Run, job: Job, known: Mapping[str, str]) -> tuple[str, ...]:
+    """Every secret that this run is given, from wherever it comes."""
+    stdin = job.spec.stdin
+    others = {*secrets.references(run.params), *(() if isinstance(stdin, str | None) else (stdin.secret,))}
+    return (*known.values(), *(secrets.resolve(one, os.environ) for one in sorted(others)))
 
 
 def _program(

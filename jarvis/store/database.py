@@ -16,7 +16,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    SQLAlchemyError,
+    StatementError,
+)
 
 from jarvis.errors import StoreBusy, StoreError
 from jarvis.store import tables
@@ -206,6 +213,14 @@ class Database:
         with self._lock:
             self._writer.dispose()
             self._reader.dispose()
+
+
+def unstorable(error: StoreError) -> bool:
+    """It is about a value, not about the ledger: trying again cannot help."""
+    cause = error.__cause__
+    if isinstance(cause, DBAPIError):
+        return isinstance(cause, IntegrityError | DataError | InterfaceError)
+    return isinstance(cause, StatementError)
 
 
 def remembered(connection: Connection, key: str) -> object:

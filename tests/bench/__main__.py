@@ -12,10 +12,14 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from tests.bench import due_at_once, report
+from tests.bench import command_line, cost, due_at_once, lateness, output, passes, report, soak, starting
 from tests.bench.figures import BenchError, Measure, Scale
 
-ALL: list[Measure] = [*due_at_once.MEASURES]
+ROOMS = (due_at_once, lateness, starting, passes, cost, command_line, output, soak)
+ALL: list[Measure] = sorted(
+    (measure for room in ROOMS for measure in room.MEASURES),
+    key=lambda measure: (int(measure.name[1:].rstrip("B")), measure.name),
+)
 WORK = Path(__file__).parents[2] / ".bench" / "work"
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.bench import processes
 from tests.bench.figures import BenchError
 
@@ -66,7 +68,8 @@ def cronstable(folder: Path, jobs: list[dict[str, Any]], **more: Any) -> Iterato
     """cronstable with these jobs in its YAML."""
     folder.mkdir(exist_ok=True, parents=True)
     config = folder / "cronstable.yaml"
-    config.write_text(json.dumps({"jobs": jobs, **more}, indent=1))
+    # Its reader refuses JSON.
+    config.write_text(yaml.safe_dump({"jobs": jobs, **more}, default_flow_style=False, sort_keys=False))
     with (folder / "said").open("ab") as said:
         process = subprocess.Popen(
             [program("cronstable"), "-c", str(config)],

@@ -113,13 +113,18 @@ def marked_at(file: Path) -> list[float]:
         return []
 
 
-def timed(arguments: list[str], env: dict[str, str], cwd: Path) -> float:
-    """How long a program takes from its start to its end; it has to succeed."""
-    begun = time.perf_counter()
+def output(arguments: list[str], env: dict[str, str], cwd: Path) -> str:
+    """What a program says; it has to succeed."""
     done = subprocess.run(
         arguments, env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
-    took = time.perf_counter() - begun
     if done.returncode:
         raise BenchError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr.decode()[-500:]}")
-    return took
+    return done.stdout.decode()
+
+
+def timed(arguments: list[str], env: dict[str, str], cwd: Path) -> float:
+    """How long a program takes from its start to its end; it has to succeed."""
+    begun = time.perf_counter()
+    output(arguments, env, cwd)
+    return time.perf_counter() - begun

@@ -182,19 +182,20 @@ def _percent(data: bytes, safe: frozenset[int], code: str) -> str:
 def _in_base64(data: bytes) -> Iterator[bytes]:
     """On its own, and anywhere inside something longer: there its neighbours share its outermost characters."""
     for offset in range(3):
-        code = binascii.b2a_base64(b"\0" * offset + data, newline=False)[-(-offset * 8 // 6) :]
-        yield code
-        yield code.rstrip(b"=")
-        yield _alone(code, offset + len(data), offset)
+        yield from _one_base64(data, offset)
     for width in _WRAPPED:
         for start in range(0, len(data), width) if len(data) > width else ():
-            line = data[start : start + width]
-            yield _alone(binascii.b2a_base64(line, newline=False), len(line), 0)
+            if len(line := data[start : start + width]) >= SHORTEST:
+                yield from _one_base64(line, 0)
 
 
-def _alone(code: bytes, count: int, offset: int) -> bytes:
-    """The characters that say nothing of what follows ``count`` bytes."""
-    return code[: count * 8 // 6 - -(-offset * 8 // 6)]
+def _one_base64(data: bytes, offset: int) -> Iterator[bytes]:
+    """With ``offset`` bytes before it: at the end of what is encoded, without padding, and with more after it."""
+    skipped = -(-offset * 8 // 6)
+    code = binascii.b2a_base64(b"\0" * offset + data, newline=False)[skipped:]
+    yield code
+    yield code.rstrip(b"=")
+    yield code[: (offset + len(data)) * 8 // 6 - skipped]
 
 
 def _bytes(text: str) -> bytes:
