@@ -17,7 +17,7 @@ FLOOR_MB, AIM_MB = 10, 2
 
 
 def gigabyte(scale: Scale) -> list[Figure]:
-    """``head`` of ``/dev/zero``, captured by a run and written to a file by a shell, in turn."""
+    """``head`` of ``/dev/zero``, captured by a run and written straight to a file, in turn."""
     size = scale.size(1_000_000_000, 100_000_000)
     ours = Ours(scale.work / "ours")
     ours.jobs(
@@ -53,7 +53,7 @@ def gigabyte(scale: Scale) -> list[Figure]:
 
 
 class Highest:
-    """How much the resident memory of a process and its threads grew at most, looked at every 5 ms."""
+    """How much the resident memory of a process grew at most, looked at every 5 ms."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)

@@ -39,6 +39,10 @@ JOBS = f"""
       told: {{command: cat, stdin: "two\\nlines, no end"}}
       told-secret: {{command: 'read word; test "$word" = sesame && echo heard', stdin: !secret env:ROOM_WORD}}
       untold: {{command: wc -c}}
+      telling:
+        command: 'cat; echo " $WORD, far away"'
+        stdin: !secret env:ROOM_WORD
+        env: {{WORD: !secret env:ROOM_OTHER}}
 
       appending: {{command: 'echo out; echo err >&2', output: {{stdout: "append:log/both", stderr: "append:log/both"}}}}
       truncating: {{command: 'echo $JARVIS_RUN_ID', output: {{stdout: "truncate:log/last"}}}}
@@ -135,6 +139,16 @@ def test_standard_input_may_be_a_secret_that_is_read_at_the_start(
     run = house.finish("told-secret")
     assert run.status is Status.FAILED
     assert run.reason is not None and "ROOM_WORD" in run.reason
+
+
+def test_secrets_from_anywhere_are_not_in_what_is_kept(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROOM_OTHER", "open up")
+    monkeypatch.setenv("ROOM_THIRD", "far away")
+    assert house.prints("telling") == "[secret] [secret], far away\n"
+    run = house.finish("telling", place={"$secret": "env:ROOM_THIRD"})
+    assert house.said(run) == "[secret] [secret], [secret]\n"
 
 
 def test_output_can_be_appended_to_a_file(house: Running) -> None:

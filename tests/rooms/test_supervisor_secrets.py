@@ -471,10 +471,11 @@ def launch_result(house: House, run: int) -> launch.Result:
     return finding.result
 
 
+@pytest.mark.needs("linux")
 def test_without_secrets_a_program_has_the_file_itself(house: House, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    script = "readlink /proc/$$/fd/1 >&2"
-    run = house.start("/bin/sh", "-c", script, stdout=launch.Stream(kind="append", path=str(log)))
+    program = "import os, sys; print(os.readlink('/proc/self/fd/1'), file=sys.stderr)"
+    run = house.start(sys.executable, "-c", program, stdout=launch.Stream(kind="append", path=str(log)))
     house.result(run)
     assert house.output(run).decode() == f"{log}\n"
 
