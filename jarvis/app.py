@@ -90,6 +90,7 @@ class App:
         if restored is not None:
             restoring.account(self.database, restored, self.instance.runs, now)
         self.catalogue = Catalogue(self._handler_folders())
+        self._handler_places = [folder for _origin, folder in self._handler_folders()]
         last = self._last_reading()
         self.heartbeat = Heartbeat(self.instance.heartbeat)
         self.clock = Clock(
@@ -232,4 +233,4 @@ class App:
         self.conductor.floor.slots = config.slots.model_dump()
 
     def _watched_folders(self) -> list[Path]:
-        return [*self.edits.folders(), *(folder for _origin, folder in self._handler_folders())]
+        return [*self.edits.folders(), *self._handler_places]

@@ -7,6 +7,7 @@ Reading verbs can be asked with GET, too. Every answer is JSON, also every error
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import difflib
 import json
 import logging
@@ -59,6 +60,28 @@ ERROR = {
 }
 
 
+class _Patient(uvicorn.Server):
+    """uvicorn, woken when it is to end: its own loop looks ten times a second, more than an idle Jarvis costs."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self.on_tick(0)
+        while not self.should_exit:
+            await self._ending.wait()
+
+    def end(self) -> None:
+        """From any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._ending.set)
+
+
 class Server:
     """The control socket being served, in a thread of its own."""
 
@@ -76,7 +99,7 @@ class Server:
             date_header=False,
             timeout_graceful_shutdown=1,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Patient(config)
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="jarvis-control", daemon=True
         )
@@ -87,7 +110,7 @@ class Server:
     def stop(self) -> None:
         """Take no more questions; those under way get a second."""
         self._path.unlink(missing_ok=True)
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(1.5)
         self._socket.close()
 

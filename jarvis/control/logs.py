@@ -23,9 +23,7 @@ class _File(RotatingFileHandler):
 
 def set_up(file: Path, *, level: str, as_json: bool, foreground: bool) -> None:
     """Send all logging to ``file`` (10 MB, five old ones kept) and, in the foreground, to stderr."""
-    to_file = _File(
-        file, maxBytes=SIZE, backupCount=COPIES, encoding="utf-8", errors="backslashreplace"
-    )
+    to_file = _File(file, maxBytes=SIZE, backupCount=COPIES, encoding="utf-8", errors="backslashreplace")
     os.chmod(file, 0o600)
     to_file.setFormatter(_formatter(_renderer(as_json, colours=False)))
     handlers: list[logging.Handler] = [to_file]

@@ -180,10 +180,10 @@ class Catalogue:
 
 
 def folders(beside: Path, more: Iterable[str] = ()) -> list[tuple[str, Path]]:
-    """Where to look: the ``more`` of the settings, ``handlers/`` beside jobs.yaml, the shipped ones last."""
+    """Where to look: the ``more`` of the settings, ``handlers/`` beside jobs.yaml (made later, too), the shipped."""
     last = shipped()
     own = [*map(Path, more), beside / "handlers"]
-    found = [("user", folder) for folder in own if folder.is_dir() and folder.resolve() != last.resolve()]
+    found = [("user", folder) for folder in own if folder.resolve() != last.resolve()]
     return [*found, (SHIPPED, last)]
 
 

@@ -13,6 +13,7 @@ from jarvis.config import stamp
 log = logging.getLogger("jarvis.watcher")
 
 EVERY = 0.5
+WATCHED = (".py", ".yaml")
 
 Glance = tuple[int, int, int] | None
 
@@ -72,13 +73,21 @@ class Watcher:
         return None
 
     def _look(self) -> dict[Path, Glance]:
-        paths = list(self._files())
+        found = {path: _glance(os.fspath(path)) for path in self._files()}
         for folder in self._folders():
-            paths += sorted([*folder.glob("*.py"), *folder.glob("*.yaml")])
-        return {path: _glance(path) for path in paths}
+            found |= {Path(name): _glance(name) for name in _listed(os.fspath(folder))}
+        return found
 
 
-def _glance(path: Path) -> Glance:
+def _listed(folder: str) -> list[str]:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    return [os.path.join(folder, name) for name in sorted(names) if name.endswith(WATCHED)]
+
+
+def _glance(path: str) -> Glance:
     try:
         found = os.stat(path)
     except OSError:

@@ -48,7 +48,9 @@ def insert(connection: Connection, rows: Sequence[Run]) -> list[Run]:
     done = connection.exec_driver_sql(_INSERT, [_values(run) for run in rows])
     if done.rowcount == len(rows):
         return list(rows)
-    there = set(connection.execute(select(runs.c.id).where(runs.c.id.in_([run.id for run in rows]))).scalars())
+    there = set(
+        connection.execute(select(runs.c.id).where(runs.c.id.in_([run.id for run in rows]))).scalars()
+    )
     return [run for run in rows if run.id in there]
 
 

@@ -24,10 +24,10 @@ def points() -> list[str]:
 
 JOBS = f"""
 tick: {{every: 1s, command: '{MARK}'}}
-slow: {{every: 2s, command: 'sleep 0.7; {MARK}'}}
+slow: {{every: 1s, command: 'sleep 0.4; {MARK}'}}
 flaky: {{every: 2s, command: '{MARK}; test $JARVIS_ATTEMPT = 2', retry: {{times: 1, wait: 1s}}}}
 thready: {{every: 1s, run: mark, in: thread}}
-again: {{every: 2s, command: '{MARK}', on_lost: rerun}}
+again: {{every: 1s, command: '{MARK}', on_lost: rerun}}
 tidy: {{every: 2s, run: prune, in: thread}}
 """
 THREAD = '''

@@ -7,17 +7,14 @@ over a pipe what it could not do.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import os
-import platform
-import resource
 import signal
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from . import processes
+from . import allowance, identity, processes
 
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 SPECIAL = ("nice", "io", "cpu", "limits", "uid", "gid", "groups")
@@ -33,17 +30,6 @@ _DEFAULTED = (
     ),
     *(signal.SIGUSR2, signal.SIGCHLD, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGXFSZ),
 )
-_IOPRIO_SET = {
-    "x86_64": 251,
-    "i686": 289,
-    "aarch64": 30,
-    "riscv64": 30,
-    "armv7l": 314,
-    "ppc64le": 273,
-    "s390x": 282,
-}
-_IO_CLASSES = {"realtime": 1, "best-effort": 2, "idle": 3}
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Unstartable(Exception):
@@ -87,13 +73,13 @@ class Streams:
         was = os.geteuid(), os.getegid(), os.getgroups()
         mask = None
         try:
-            _attempt(f"user {request['uid']} and group {request['gid']}", lambda: _act_as(request))
+            _attempt(f"user {request['uid']} and group {request['gid']}", lambda: identity.act_as(request))
             mask = _enter(request)
             self.open()
         finally:
             if mask is not None:
                 os.umask(mask)
-            _act_again_as(*was)
+            identity.act_again_as(*was)
 
     def close(self) -> None:
         """No further program will be started."""
@@ -201,11 +187,11 @@ def _become(
         signal.set_wakeup_fd(-1)
         for number in _DEFAULTED:
             signal.signal(number, signal.SIG_DFL)
-        _attempt("limits", lambda: _limit(request["limits"] or {}))
-        _attempt(f"nice {request['nice']}", lambda: _nice(request["nice"]))
-        _attempt(f"io {request['io']}", lambda: _io(request["io"]))
-        _attempt(f"cpu {request['cpu']}", lambda: _cpu(request["cpu"]))
-        _attempt(f"user {request['uid']} and group {request['gid']}", lambda: _user(request))
+        _attempt("limits", lambda: allowance.limit(request["limits"] or {}))
+        _attempt(f"nice {request['nice']}", lambda: allowance.nice(request["nice"]))
+        _attempt(f"io {request['io']}", lambda: allowance.io(request["io"]))
+        _attempt(f"cpu {request['cpu']}", lambda: allowance.cpu(request["cpu"]))
+        _attempt(f"user {request['uid']} and group {request['gid']}", lambda: identity.become(request))
         _enter(request)
         out, err = streams.open()
         for place, fd in enumerate((os.dup(stdin), os.dup(out), os.dup(err))):
@@ -232,83 +218,6 @@ def _attempt(what: str, act: Callable[[], None]) -> None:
     except (OSError, ValueError) as error:
         hint = "; only root may do that" if isinstance(error, PermissionError) else ""
         raise Unstartable(f"could not start: cannot set {what}: {_why(error)}{hint}") from None
-
-
-def _limit(limits: Mapping[str, int | str]) -> None:
-    for name, value in limits.items():
-        number = getattr(resource, f"RLIMIT_{name.upper()}", None)
-        if number is None:
-            raise ValueError(f"this system has no limit {name!r}")
-        amount = resource.RLIM_INFINITY if value == "unlimited" else int(value)
-        try:
-            resource.setrlimit(number, (amount, amount))
-        except (OSError, ValueError):
-            hard = resource.getrlimit(number)[1]
-            raise ValueError(f"{name} {value} is above the limit this daemon itself has ({hard})") from None
-
-
-def _nice(value: int | None) -> None:
-    if value is not None:
-        os.setpriority(os.PRIO_PROCESS, 0, value)
-
-
-def _io(wish: str | None) -> None:
-    if wish is None:
-        return
-    name, _, level = wish.partition(":")
-    if processes.MACOS:
-        # the disk policy of this process: 3 throttled, 1 important, 5 standard
-        policy = {"idle": 3, "realtime": 1}.get(name, 5)
-        failed = _libc.setiopolicy_np(0, 0, policy)
-    elif platform.machine() in _IOPRIO_SET:
-        value = _IO_CLASSES[name] << 13 | int(level or (0 if name == "idle" else 4))
-        failed = _libc.syscall(_IOPRIO_SET[platform.machine()], 1, 0, value)
-    else:
-        raise ValueError(f"not known how on {platform.machine()}; leave process.io out")
-    if failed:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
-def _cpu(wish: str | None) -> None:
-    if wish is None:
-        return
-    if processes.MACOS:
-        # PRIO_DARWIN_PROCESS, PRIO_DARWIN_BG: what taskpolicy -b does; there is no batch class
-        os.setpriority(4, 0, 0x1000 if wish == "idle" else 0)
-        return
-    policy = {"normal": os.SCHED_OTHER, "batch": os.SCHED_BATCH, "idle": os.SCHED_IDLE}[wish]
-    os.sched_setscheduler(0, policy, os.sched_param(0))
-
-
-def _user(request: Mapping[str, Any]) -> None:
-    uid, gid, groups = request["uid"], request["gid"], request["groups"]
-    if groups is not None or (uid is not None and uid != os.getuid()):
-        os.setgroups(groups if groups is not None else [] if gid is None else [gid])
-    if gid is not None:
-        os.setgid(gid)
-    if uid is not None:
-        os.setuid(uid)
-
-
-def _act_as(request: Mapping[str, Any]) -> None:
-    """What ``_user`` does, so that it can be taken back: only what counts for opening files."""
-    uid, gid, groups = request["uid"], request["gid"], request["groups"]
-    if groups is not None or (uid is not None and uid != os.getuid()):
-        os.setgroups(groups if groups is not None else [] if gid is None else [gid])
-    if gid is not None:
-        os.setegid(gid)
-    if uid is not None:
-        os.seteuid(uid)
-
-
-def _act_again_as(uid: int, gid: int, groups: list[int]) -> None:
-    if os.geteuid() != uid:
-        os.seteuid(uid)
-    if os.getegid() != gid:
-        os.setegid(gid)
-    if sorted(os.getgroups()) != sorted(groups):
-        os.setgroups(groups)
 
 
 def _no_folder(folder: str, error: Exception) -> Unstartable:
