@@ -163,7 +163,10 @@ class App:
         )
 
     def _prepare(self, run: Run, job: Job, memory: Mapping[str, Any], now: datetime) -> Request:
-        return preparing.request(run, job, self.catalogue, self.place, memory=memory, now=now)
+        withheld = self.roster.secret_variables()
+        return preparing.request(
+            run, job, self.catalogue, self.place, memory=memory, now=now, withheld=withheld
+        )
 
     # Starting and stopping.
 

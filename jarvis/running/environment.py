@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,15 @@ PRIVATE = ("JARVIS_CRASH_AT", "JARVIS_CRASH_ONCE", "NOTIFY_SOCKET", "WATCHDOG_US
 """Variables of the daemon itself that no job inherits."""
 
 
-def build(run: Run, job: Job, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The job's whole environment, and of it (and of ``with``) the secret values by name."""
+def build(
+    run: Run, job: Job, folder: Path, withheld: Set[str] = frozenset()
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The job's whole environment, and of it (and of ``with``) the secret values by name.
+
+    ``withheld``: variables that are some job's secret; a job gets one only by naming it.
+    """
     spec = job.spec
-    env = {name: value for name, value in os.environ.items() if name not in PRIVATE}
+    env = {name: value for name, value in os.environ.items() if name not in PRIVATE and name not in withheld}
     if spec.process.path is not None:
         env["PATH"] = os.pathsep.join(os.path.expanduser(part) for part in spec.process.path)
     files = [spec.env_file] if isinstance(spec.env_file, str) else spec.env_file

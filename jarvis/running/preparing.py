@@ -9,7 +9,7 @@ import pwd
 import shutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,11 +41,18 @@ class Place:
 
 
 def request(
-    run: Run, job: Job, catalogue: Catalogue, place: Place, *, memory: Mapping[str, Any], now: datetime
+    run: Run,
+    job: Job,
+    catalogue: Catalogue,
+    place: Place,
+    *,
+    memory: Mapping[str, Any],
+    now: datetime,
+    withheld: Set[str] = frozenset(),
 ) -> Request:
     """Everything the supervisor needs. Raises a JarvisError (a secret, a user, a file that is not there)."""
     spec = job.spec
-    given, known = environment.build(run, job, place.folder)
+    given, known = environment.build(run, job, place.folder, withheld)
     shell = spec.process.shell or "/bin/sh"
     cwd = _resolve(spec.cwd, place.folder) if spec.cwd else str(place.folder)
     handler = catalogue.get(job.run)

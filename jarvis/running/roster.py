@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from jarvis.config import secrets
 from jarvis.core import plan as plans
 from jarvis.core import schedule
 from jarvis.core.job import Job
@@ -25,6 +26,8 @@ from jarvis.store.book import Entry
 from jarvis.store.database import Database
 
 GONE = "removed from jobs.yaml"
+SECRET_FIELDS = ("env", "with", "stdin")
+"""Where a definition may refer to secrets."""
 
 
 class Roster:
@@ -35,11 +38,12 @@ class Roster:
         self._database = database
         self._is_python = is_python
         self._broken: Mapping[str, str] = {}
+        self._secret_variables: frozenset[str] | None = None
 
     # What the conductor and the verbs ask.
 
     @property
-    def lines(self) -> Mapping[str, Line]:
+    def lines(self) -> dict[str, Line]:
         return self._clock.timetable.lines
 
     def line(self, name: str) -> Line:
@@ -60,6 +64,19 @@ class Roster:
 
     def broken(self, name: str) -> str | None:
         return self._broken.get(name)
+
+    def secret_variables(self) -> frozenset[str]:
+        """Variables of the environment that are a secret of some job (``!secret env:NAME``)."""
+        if self._secret_variables is None:
+            found = (
+                reference.removeprefix("env:")
+                for line in self.lines.copy().values()
+                for field in SECRET_FIELDS
+                for reference in secrets.references(line.entry.body.get(field))
+                if reference.startswith("env:")
+            )
+            self._secret_variables = frozenset(found)
+        return self._secret_variables
 
     def fingerprints(self) -> dict[str, str]:
         """Of the jobs that came from jobs.yaml."""
@@ -124,6 +141,7 @@ class Roster:
                 self._retire(change, self.lines[name])
             arriving = [jobs[name] for name in (*change_plan.added, *change_plan.changed)]
             self._define(change, arriving)
+        self._secret_variables = None
 
     def _retire(self, change: Change, line: Line) -> None:
         change.timetable.close(line, change.now)

@@ -174,3 +174,14 @@ def test_a_secret_reaches_no_other_job(daemon: Daemon) -> None:
     until(lambda: (daemon.folder / "owned").exists(), "it ran")
     assert f"PASSWORD={CANARY}" in (daemon.folder / "owned").read_text()
     assert "PASSWORD" not in (daemon.folder / "seen").read_text()
+
+
+def test_a_variable_that_is_one_jobs_secret_reaches_no_other(daemon: Daemon) -> None:
+    daemon.env = {"CANARY": CANARY, "PLAIN": "seen"}
+    daemon.jobs(
+        "other: {start: daemon, command: 'env > seen'}\n"
+        "owner: {start: daemon, env: {PASSWORD: !secret env:CANARY}, command: 'true'}"
+    ).start()
+    daemon.wait_for("other", "succeeded")
+    seen = (daemon.folder / "seen").read_text()
+    assert "PLAIN=seen" in seen and CANARY not in seen
