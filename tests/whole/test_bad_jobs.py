@@ -202,7 +202,6 @@ def test_what_a_job_leaves_behind_when_it_ends(daemon: Daemon, detach: bool) -> 
         os.kill(pid, 9)
 
 
-@pytest.mark.slow
 def test_a_gigabyte_of_output_costs_the_daemon_no_memory(daemon: Daemon) -> None:
     daemon.jobs(
         TICK + "loud: {start: daemon, command: 'yes | head -c 500000000; yes | head -c 500000000 >&2'}"

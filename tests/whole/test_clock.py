@@ -196,7 +196,6 @@ def test_jobs_without_a_zone_move_with_the_machine_and_the_change_is_on_record(s
     assert first["until_at"] == second["from_at"]
 
 
-@pytest.mark.slow
 def test_a_process_stopped_for_twelve_seconds_runs_once_late_and_says_why(daemon: Daemon) -> None:
     daemon.jobs(f"""
         one: {{every: 1s, command: '{MARK}'}}

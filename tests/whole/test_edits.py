@@ -86,7 +86,6 @@ def was_read(daemon: Daemon, said: int) -> bool:
     return len(daemon.log()) > said or len(active(daemon)) < 100
 
 
-@pytest.mark.slow
 def test_no_prefix_of_a_file_shrinks_the_running_set_by_more_than_a_fifth(daemon: Daemon) -> None:
     whole = hundred().encode()
     daemon.config.write_bytes(whole)

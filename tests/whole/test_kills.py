@@ -49,7 +49,7 @@ python: {{every: 3s, run: mark, retry: none}}
 @pytest.mark.parametrize(
     "kills",
     [
-        pytest.param(200, id="two hundred kills", marks=[pytest.mark.slow, pytest.mark.timeout(300)]),
+        pytest.param(200, id="two hundred kills", marks=pytest.mark.timeout(300)),
         pytest.param(1_000, id="a thousand kills", marks=[pytest.mark.campaign, pytest.mark.timeout(1_200)]),
     ],
 )

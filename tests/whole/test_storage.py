@@ -37,7 +37,7 @@ def unrecorded(daemon: Daemon) -> list[tuple[str, str, int]]:
 @pytest.mark.parametrize(
     "seconds",
     [
-        pytest.param(9, id="nine seconds", marks=pytest.mark.slow),
+        pytest.param(9, id="nine seconds"),
         pytest.param(60, id="a minute", marks=pytest.mark.campaign),
     ],
 )
