@@ -55,7 +55,7 @@ def check(scale: Scale) -> list[Figure]:
         {f"job-{n}": {"command": f"echo {n}", "cron": f"{n % 60} {n // 60 % 24} * * *"} for n in range(count)}
     )
     jarvis = _installed(ours)
-    if str(count) not in _output([*jarvis, "check"], ours):
+    if f"{count:,} jobs" not in _output([*jarvis, "check"], ours):
         raise BenchError(f"'jarvis check' did not say that there are {count} jobs")
     checked, alone = [], []
     for _ in range(times):
