@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import gc
 
-YOUNG = 20_000
-"""Objects made before the young ones are looked through: those of a burst of runs are gone by themselves by then."""
+YOUNG = 5_000
+"""Objects made before the young ones are looked through: a burst of runs is over by then, and garbage stays small."""
 
 
 def keep_what_is_there() -> None:

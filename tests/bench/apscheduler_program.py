@@ -20,12 +20,15 @@ from typing import Any
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import Engine, create_engine, event
 
 ASKED: dict[str, Any] = json.loads(sys.argv[1])
 with open(ASKED["marks"], "r+b") as file:
     MARKS = mmap.mmap(file.fileno(), 0)
+DAY = 86_400
 NEXT = itertools.count().__next__
 
 
@@ -61,6 +64,13 @@ def scheduler(engine: Engine) -> BackgroundScheduler:
     )
 
 
+def trigger(begins: datetime, period: float) -> BaseTrigger:
+    """What is daily is daily at a time of day, as it is in the jobs.yaml beside it."""
+    if period == DAY:
+        return CronTrigger(hour=begins.hour, minute=begins.minute, second=begins.second, timezone=UTC)
+    return IntervalTrigger(seconds=period, start_date=begins, timezone=UTC)
+
+
 def main() -> None:
     """Add the jobs (as a program that owns them does at every start), start, and wait."""
     synchronous = ["OFF" if ASKED.get("loading_is_not_measured") else "FULL"]
@@ -71,7 +81,7 @@ def main() -> None:
     for number in range(count):
         made.add_job(
             touch if ASKED.get("touch") else mark,
-            IntervalTrigger(seconds=ASKED["period"], start_date=begins, timezone=UTC),
+            trigger(begins, ASKED["period"]),
             args=[f"{ASKED['touch']}/{number}"] if ASKED.get("touch") else [],
             id=f"job-{number}",
             replace_existing=True,

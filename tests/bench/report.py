@@ -29,7 +29,7 @@ def load() -> float:
 
 def table(results: list[Result]) -> str:
     """One line a figure."""
-    rows = [HEADS]
+    rows: list[tuple[str, ...]] = [HEADS]
     for result in results:
         name = result.measure.name
         if result.error:
