@@ -28,7 +28,7 @@ from jarvis.core.config import Slots
 from jarvis.core.job import Job
 from jarvis.errors import Problem
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +114,7 @@ def _header(key: str, found: Gathering, reading: Reading) -> dict[str, Any]:
         "used": _hashed(found.used),
         "store": reading.store,
         "slots": reading.slots.model_dump(),
+        "alerts": reading.alerts,
         "settings": reading.file_settings,
         "names": list(reading.texts),
         "prints": list(reading.fingerprints.values()),
@@ -141,6 +142,7 @@ def _kept(header: Mapping[str, Any], texts: str) -> Kept:
     reading = Reading(
         store=header["store"],
         slots=Slots.model_validate(header["slots"]),
+        alerts=header["alerts"],
         file_settings=header["settings"],
         texts=dict(zip(names, texts.split("\n") if names else (), strict=True)),
         python=set(header["python"]),

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from jarvis.config import secrets
 from jarvis.core.config import Settings, Slots
 from jarvis.core.job import Job
+from jarvis.core.telling import Alerts
 from jarvis.errors import Problem
 
 Line = tuple[str, int]
@@ -29,6 +30,7 @@ class Config:
     path: Path
     jobs: Mapping[str, Job]
     slots: Slots
+    alerts: Alerts
     settings: Settings
     store: str | None
     warnings: tuple[Problem, ...]
@@ -89,12 +91,14 @@ def _doubt(seed: Seed, environ: Mapping[str, str], now: datetime | None) -> Iter
 class Reading:
     """A configuration in parts, as the loader makes it and the cache keeps it.
 
-    ``file_settings``: the mapping under ``settings:``. ``texts``: each job as ``Job.text()``; ``python``: the
+    ``file_settings`` and ``alerts``: the mappings under ``settings:`` and ``alerts:``.
+    ``texts``: each job as ``Job.text()``; ``python``: the
     names whose handler is a Python function. ``doubts`` are those that depend on nothing but the files.
     """
 
     store: str | None = None
     slots: Slots = field(default_factory=Slots)
+    alerts: dict[str, Any] = field(default_factory=dict)
     file_settings: dict[str, Any] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     python: set[str] = field(default_factory=set)

@@ -28,12 +28,6 @@ class Finding(NamedTuple):
 
 
 UNSUPPORTED = {
-    "alerts": None,
-    "alert": None,
-    "deliver": "a command can deliver its own output; output: append:PATH keeps it in a file",
-    "watch": "every: with condition: {not_empty: PATH} or {path_exists: PATH} comes near",
-    "on": "start: daemon or boot runs a job at start; other events are not supported",
-    "service": "start: daemon with timeout: none comes near",
     "calendar": "write cron:",
     "engine": None,
     "imported": "write it into description:",

@@ -24,6 +24,7 @@ from jarvis.config.explain import Finding
 from jarvis.config.jobs import Handlers, Judge, Judged, bounds, name_problem
 from jarvis.core.config import MAIN_ONLY, FileSpec, Settings, Slots, merge
 from jarvis.core.job import Job, fingerprint
+from jarvis.core.telling import Alerts
 from jarvis.errors import Problem
 
 Path_ = tuple[str | int, ...]
@@ -91,6 +92,7 @@ class Filling:
         self.reading.store = self._store(document)
         slots = self._part(document, "slots", Slots)
         self.reading.slots = Slots.model_validate(slots)
+        self.reading.alerts = self._part(document, "alerts", Alerts)
         kept = self._part(document, "settings", Settings)
         self.reading.file_settings = settings_of.absolute(
             kept, _folder(document.path), self.gathering.environ

@@ -17,12 +17,13 @@ from pydantic import ValidationError
 
 from jarvis.config import expand, explain, rights
 from jarvis.config.explain import Finding
-from jarvis.core import config, contradictions, job, schedule
+from jarvis.core import config, contradictions, fields, schedule
+from jarvis.core import when as when_of
 from jarvis.core.job import Job, JobSpec
 from jarvis.errors import ConfigError, Problem
 
 COMMAND = "command"
-_NAME = re.compile(job.NAME)
+_NAME = re.compile(fields.NAME)
 _NEARLY = ("did you mean 'run'?", "did you mean 'command'?")
 _NUMBERS = {"int_type": "int", "float_type": "float", "bool_type": "bool"}
 
@@ -132,7 +133,7 @@ class Judge:
         if found == len(result.findings) and (made.spec.from_ or made.spec.until):
             self._bounds(made, result)
 
-    def _schedule(self, path: tuple[str | int, ...], when: job.When, made: Job, result: Judged) -> None:
+    def _schedule(self, path: tuple[str | int, ...], when: when_of.When, made: Job, result: Judged) -> None:
         text = when.cron
         try:
             if text is None:
@@ -213,13 +214,13 @@ def bounds(made: Job) -> Iterator[tuple[str, tuple[str | int, ...], datetime]]:
         yield "until", ("until",), schedule.instant(made.spec.until, made.timezone)
 
 
-def _entries(spec: JobSpec) -> Iterator[tuple[tuple[str | int, ...], job.When]]:
+def _entries(spec: JobSpec) -> Iterator[tuple[tuple[str | int, ...], when_of.When]]:
     """The schedules with where they are written, shorthand ones first (as in ``JobSpec.when``)."""
-    short = [kind for kind in job.KINDS if getattr(spec, kind) is not None]
+    short = [kind for kind in when_of.KINDS if getattr(spec, kind) is not None]
     for path, when in zip([(kind,) for kind in short], spec.when(), strict=False):
         yield path, when
     for index, when in enumerate(spec.schedules):
-        kind = next(kind for kind in job.KINDS if getattr(when, kind) is not None)
+        kind = next(kind for kind in when_of.KINDS if getattr(when, kind) is not None)
         yield ("schedules", index, kind), when
 
 

@@ -26,6 +26,7 @@ from jarvis.config.filling import Filling
 from jarvis.config.jobs import Handlers
 from jarvis.core.config import Settings
 from jarvis.core.job import Job
+from jarvis.core.telling import Alerts
 from jarvis.errors import ConfigError, Problem, Unsafe
 
 __all__ = ["Config", "Handlers", "read"]
@@ -107,6 +108,7 @@ def _config(
         path=path,
         jobs=jobs,
         slots=reading.slots,
+        alerts=Alerts.model_validate(reading.alerts),
         settings=settings,
         store=reading.store,
         warnings=warnings,

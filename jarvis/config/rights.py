@@ -12,7 +12,7 @@ import resource
 from collections.abc import Iterator
 
 from jarvis.core.contradictions import Clash
-from jarvis.core.job import Process
+from jarvis.core.parts import Process
 
 _MEASURED = {
     "as": "RLIMIT_AS", "core": "RLIMIT_CORE", "cpu": "RLIMIT_CPU", "data": "RLIMIT_DATA", "fsize": "RLIMIT_FSIZE",

@@ -15,8 +15,8 @@ from jarvis.control import plain, trial
 from jarvis.control.desk import Desk
 from jarvis.control.plain import Misfit
 from jarvis.control.verbs_jobs import Count, following
-from jarvis.core import job as jobs
 from jarvis.core import localtime, schedule
+from jarvis.core import when as when_of
 from jarvis.core.job import Job
 from jarvis.core.schedule import ScheduleError
 from jarvis.errors import ConfigError
@@ -129,7 +129,7 @@ def _schedule(expr: str, name: str, dst: schedule.Dst) -> tuple[schedule.Schedul
 
 def _one(fields: dict[str, str], name: str, dst: schedule.Dst) -> schedule.Schedule:
     try:
-        when = jobs.When.model_validate(fields)
+        when = when_of.When.model_validate(fields)
     except ValidationError as error:
         raise ScheduleError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
     found = schedule.for_when(when, name, dst)

@@ -11,13 +11,16 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 
 from jarvis.core.duration import Duration
-from jarvis.core.job import NAME, JobSpec, Model
+from jarvis.core.fields import NAME, Model
+from jarvis.core.job import JobSpec
+from jarvis.core.telling import Alerts
+from jarvis.core.when import KINDS
 
-NOT_DEFAULTS = ("run", "with", "command", "cron", "every", "at", "start", "schedules")
+NOT_DEFAULTS = ("run", "with", "command", "service", *KINDS, "schedules")
 """What a job does and when it is due belong to the job alone."""
-MERGED = ("env", "process", "output", "retry", "stop")
+MERGED = ("env", "process", "output", "retry", "stop", "alert")
 """Mappings whose entries are merged with the defaults'; any other field of a job replaces the default."""
-MAIN_ONLY = ("version", "slots", "store", "settings")
+MAIN_ONLY = ("version", "slots", "store", "settings", "alerts")
 """Keys of the main file that an included file may not have."""
 
 
@@ -53,6 +56,7 @@ class FileSpec(Model):
     defaults: JobSpec | None = None
     include: StrictStr | list[StrictStr] = Field(default_factory=list)
     jobs: dict[Annotated[StrictStr, Field(pattern=NAME)], JobSpec] | None = None
+    alerts: Alerts = Field(default_factory=Alerts)
     slots: Slots = Field(default_factory=Slots)
     store: Annotated[StrictStr, Field(min_length=1)] | None = None
     settings: Settings = Field(default_factory=Settings)

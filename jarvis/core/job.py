@@ -11,148 +11,18 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import Field, StrictBool, StrictInt, StrictStr
 
 from jarvis.core.duration import Duration
+from jarvis.core.fields import NAME, Command, Env, Model, Text
 from jarvis.core.localtime import Moment
+from jarvis.core.parts import Condition, Output, Process, Retry, Service, Step, Stop
+from jarvis.core.telling import AlertRule, Deliver
+from jarvis.core.when import KINDS, CatchUp, Every, Jitter, On, Start, Watch, When
 
-NAME = r"^[A-Za-z0-9._-]{1,64}$"
 HANDLER_TIMEOUT = timedelta(minutes=5)
-
-
-class Model(BaseModel):
-    """Unknown fields are errors; values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class SecretRef(Model):
-    """``!secret env:NAME`` or ``!secret file:PATH``: a reference; the value is read at launch, never stored."""
-
-    secret: Annotated[StrictStr, Field(pattern=r"^(env|file):.+$", alias="$secret")]
-
-
-Text = StrictStr | SecretRef
-Env = dict[Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Text]
-Word = Annotated[StrictStr, Field(max_length=120_000)]
-Argv = Annotated[list[Word], Field(min_length=1)]
-Command = Annotated[StrictStr, Field(min_length=1, max_length=120_000)] | Argv
-"""A text for the shell or a list of words without one; the kernel takes at most 128 KiB a word."""
-
-_SIZES = {"B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
-
-
-class Every(Model):
-    """A period, anchored: moments are ``anchor + k * period`` (the anchor is the epoch unless given)."""
-
-    period: Duration
-    anchor: Literal["epoch"] | Moment = "epoch"
-
-
-KINDS = ("cron", "every", "at", "start")
-
-
-class When(Model):
-    """One schedule: exactly one of the fields."""
-
-    cron: StrictStr | None = None
-    every: Duration | Every | None = None
-    at: Moment | None = None
-    start: Literal["daemon", "boot"] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        given = [kind for kind in KINDS if getattr(self, kind) is not None]
-        if len(given) != 1:
-            found = f"not {' and '.join(given)}" if given else "this one has none"
-            raise ValueError(f"a schedule has exactly one of cron, every, at and start; {found}")
-        return self
-
-
-class Jitter(Model):
-    """A run starts up to ``max`` after its moment; ``fixed`` keeps one delay per job."""
-
-    max: Duration
-    fixed: StrictBool = False
-
-
-class CatchUp(Model):
-    """What to run of the moments missed; ``after: sleep`` catches up after sleep only, not after downtime."""
-
-    run: Literal["once", "all", "none"] = "once"
-    after: Literal["any", "sleep"] = "any"
-
-
-class Retry(Model):
-    """``times`` further attempts; the wait grows ``wait * backoff ** n`` up to ``max_wait``, plus 0..jitter."""
-
-    times: Annotated[StrictInt, Field(ge=0, le=100)] = 2
-    wait: Duration = timedelta(seconds=30)
-    backoff: Annotated[float, Field(strict=True, ge=1, le=10, allow_inf_nan=False)] = 2
-    max_wait: Duration = timedelta(minutes=30)
-    jitter: Duration = timedelta(0)
-
-
-class Stop(Model):
-    """How a run is ended: this signal to its group, then SIGKILL to everything ``after`` that."""
-
-    signal: Literal["TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "KILL"] = "TERM"
-    after: Duration = timedelta(seconds=10)
-
-
-class Condition(Model):
-    """All given must hold when the run would start; otherwise it is skipped with the reason."""
-
-    on_ac: StrictBool | None = None
-    path_exists: StrictStr | None = None
-    glob: StrictStr | None = None
-    not_empty: StrictStr | None = None
-    executable: StrictStr | None = None
-    network: StrictBool | None = None
-    idle: StrictBool | None = None
-    exec: Command | None = None
-
-
-class Step(Model):
-    """A command before the job's own, or after it succeeded."""
-
-    command: Command
-    ignore_failure: StrictBool = False
-
-
-class Process(Model):
-    """Who the process is and what it may use. ``user`` and ``group`` other than one's own need root."""
-
-    user: StrictStr | None = None
-    group: StrictStr | None = None
-    umask: Annotated[StrictStr, Field(pattern=r"^0?[0-7]{3}$")] | None = None
-    nice: Annotated[StrictInt, Field(ge=-20, le=19)] | None = None
-    io: Annotated[StrictStr, Field(pattern=r"^(idle|best-effort(:[0-7])?|realtime(:[0-7])?)$")] | None = None
-    cpu: Literal["normal", "batch", "idle"] | None = None
-    limits: dict[
-        Literal["as", "core", "cpu", "data", "fsize", "memlock", "nofile", "nproc", "rss", "stack"],
-        Annotated[StrictInt, Field(ge=0)] | Literal["unlimited"],
-    ] = Field(default_factory=dict)
-    path: list[StrictStr] | None = None
-    login_shell: StrictBool = False
-    shell: StrictStr | None = None
-
-
-class Output(Model):
-    """Where output goes: ``capture``, ``discard``, ``append:PATH`` or ``truncate:PATH``; how much is kept."""
-
-    stdout: Annotated[StrictStr, Field(pattern=r"^(capture|discard|(append|truncate):.+)$")] = "capture"
-    stderr: Annotated[StrictStr, Field(pattern=r"^(capture|discard|(append|truncate):.+)$")] = "capture"
-    cap: Annotated[StrictStr, Field(pattern=r"^\d+(\.\d+)?(B|kB|KB|MB|GB)$")] = "10MB"
-    keep: Duration = timedelta(days=30)
-
-    @property
-    def cap_bytes(self) -> int:
-        """``cap`` as a number of bytes."""
-        number = self.cap.rstrip("BkKMG")
-        return int(float(number) * _SIZES[self.cap[len(number) :]])
 
 
 class JobSpec(Model):
@@ -167,11 +37,14 @@ class JobSpec(Model):
     in_: Literal["process", "thread"] = Field(default="process", alias="in")
     before: list[Step] = Field(default_factory=list)
     after: list[Step] = Field(default_factory=list)
+    service: Service | None = None
 
     cron: StrictStr | None = None
     every: Duration | Every | None = None
     at: Moment | None = None
-    start: Literal["daemon", "boot"] | None = None
+    start: Start | None = None
+    watch: Watch | None = None
+    on: On | None = None
     schedules: list[When] = Field(default_factory=list)
     timezone: StrictStr | None = None
     dst: Literal["once", "exact", "skip"] = "once"
@@ -199,6 +72,8 @@ class JobSpec(Model):
     success_codes: list[Annotated[StrictInt, Field(ge=0, le=255)]] = Field(default_factory=lambda: [0])
     keep_awake: StrictBool = False
     output: Output = Field(default_factory=Output)
+    alert: AlertRule | None = None
+    deliver: Deliver | None = None
 
     description: StrictStr | None = None
     tags: list[StrictStr] = Field(default_factory=list)

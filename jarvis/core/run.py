@@ -41,7 +41,8 @@ class Run:
     """One row of the ledger: one attempt at one fire of one job.
 
     ``scheduled_at`` is the due moment (for a manual, event or start fire: when it was asked for).
-    ``not_before`` holds a retry or a jittered fire back. Instants are aware UTC.
+    ``not_before`` holds a retry or a jittered fire back. ``cause``: the event, run or change that asked for it
+    (empty for moments of a schedule). Instants are aware UTC.
     """
 
     id: int
@@ -57,6 +58,7 @@ class Run:
     reason: str | None = None
     definition: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    cause: Mapping[str, Any] = field(default_factory=dict)
     pid: int | None = None
     exit_code: int | None = None
     result: str | None = None

@@ -21,7 +21,7 @@ from typing import Any
 import jarvis
 from jarvis import errors
 from jarvis.config import safety
-from jarvis.core import job
+from jarvis.core import fields
 from jarvis.handling import mount, probe
 from jarvis.handling.contract import Broken, Handler
 
@@ -209,7 +209,7 @@ def published() -> Iterable[Place]:
 def _is_handler(path: Path) -> bool:
     """Files for the handlers' author (``_shared.py``, ``test_x.py``) are no handlers."""
     private = path.name.startswith(("_", ".", "test_")) or path.name == "conftest.py"
-    return not private and re.fullmatch(job.NAME, path.stem) is not None and path.is_file()
+    return not private and re.fullmatch(fields.NAME, path.stem) is not None and path.is_file()
 
 
 def _stamp(path: Path) -> Stamp:

@@ -119,6 +119,7 @@ def _retry(judged: Verdict, number: int, now: datetime) -> Run:
         reason=why[:500],
         definition=ended.definition,
         params=ended.params,
+        cause=ended.cause,
     )
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from jarvis.core.job import Condition, Job
+from jarvis.core.job import Job
+from jarvis.core.parts import Condition
 from jarvis.core.run import Run
 
 EXEC_LIMIT = 10.0

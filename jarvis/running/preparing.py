@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from jarvis.config import secrets
-from jarvis.core.job import Command, Job, Process, Step
+from jarvis.core.fields import Command
+from jarvis.core.job import Job
+from jarvis.core.parts import Process, Step
 from jarvis.core.run import Run
 from jarvis.errors import JarvisError, LaunchError
 from jarvis.handling import context, contract

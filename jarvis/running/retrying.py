@@ -10,7 +10,7 @@ from typing import Any
 
 from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponential, wait_random
 
-from jarvis.core.job import Retry
+from jarvis.core.parts import Retry
 from jarvis.core.run import Run
 
 

@@ -26,9 +26,9 @@ from sqlalchemy.exc import (
 )
 
 from jarvis.errors import StoreBusy, StoreError
-from jarvis.store import tables
+from jarvis.store import schema, tables
 
-HEAD = "0001"
+HEAD = "0007"
 """The newest migration; a new ledger is created at it without loading alembic."""
 
 
@@ -85,7 +85,7 @@ class Database:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.touch(mode=0o600)
             with self.write() as connection:
-                tables.metadata.create_all(connection)
+                schema.metadata.create_all(connection)
                 self._stamp(connection)
                 connection.execute(insert(tables.counters).values(name="run", value=0))
         elif (version := self.version()) != HEAD:

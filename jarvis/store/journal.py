@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
-from jarvis.store.tables import journal
+from jarvis.store.alert_tables import journal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

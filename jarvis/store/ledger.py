@@ -10,8 +10,9 @@ from pathlib import Path
 from sqlalchemy import Connection, Table, delete, select
 
 from jarvis.store import book, crashpoint
+from jarvis.store.alert_tables import journal
 from jarvis.store.database import Database
-from jarvis.store.tables import events, journal, runs
+from jarvis.store.tables import events, runs
 
 BATCH = 500
 

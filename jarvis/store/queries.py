@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Select, func, null, select, text
 
 from jarvis.core.run import Run
 from jarvis.store import runs as rows
-from jarvis.store.tables import counters, journal, runs, spans
+from jarvis.store.alert_tables import journal
+from jarvis.store.tables import counters, runs, spans
 
 _LONG = ("error", "params")
 """Columns a page of runs does without."""

@@ -15,8 +15,8 @@ from jarvis.store.tables import runs, to_json, to_micros
 # spend more on each row's parameters than SQLite on the row.
 _INSERT = (
     "INSERT INTO runs (id, job, fire, attempt, status, scheduled_at, queued_at, not_before, ended_at, reason,"
-    " definition_id, params, output_bytes, output_dropped)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING"
+    " definition_id, params, cause, output_bytes, output_dropped)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO NOTHING"
 )
 _START = "UPDATE runs SET status = ?, started_at = ?, pid = ? WHERE id = ?"
 _CLOSE = (
@@ -58,7 +58,7 @@ def _values(run: Run) -> tuple[object, ...]:
     return (
         run.id, run.job, run.fire, run.attempt, run.status.value, to_micros(run.scheduled_at),
         to_micros(run.queued_at), _micros(run.not_before), _micros(run.ended_at), run.reason, run.definition,
-        to_json(dict(run.params) or None),
+        to_json(dict(run.params) or None), to_json(dict(run.cause) or None),
     )  # fmt: skip
 
 
@@ -111,6 +111,7 @@ def read(row: Row[Any]) -> Run:
         reason=found["reason"],
         definition=found["definition_id"],
         params=_mapping(found["params"]),
+        cause=_mapping(found["cause"]),
         pid=found["pid"],
         exit_code=found["exit_code"],
         result=found["result"],

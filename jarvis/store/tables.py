@@ -145,6 +145,7 @@ runs = Table(
     Column("reason", Text),
     Column("definition_id", Integer),
     Column("params", Json),
+    Column("cause", Json),
     Column("pid", Integer),
     Column("exit_code", Integer),
     Column("result", Text),
@@ -157,7 +158,7 @@ runs = Table(
     Index("runs_by_time", "scheduled_at"),
     Index("runs_open", "status"),
 )
-"""One row an attempt; see core.run.Run."""
+"""One row an attempt; see core.run.Run. cause: the event, run or change that asked for it."""
 
 spans = Table(
     "spans",
@@ -191,21 +192,6 @@ facts = Table(
 
 amount: seconds (asleep, stepped, stalled). detail: boot id, daemon id, versions.
 """
-
-journal = Table(
-    "journal",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("at", Instant, nullable=False),
-    Column("severity", String(8), nullable=False),
-    Column("key", String(200)),
-    Column("job", String(64)),
-    Column("run_id", BigInteger),
-    Column("title", Text, nullable=False),
-    Column("text", Text, nullable=False),
-    Index("journal_by_time", "at"),
-)
-"""Every alert, whoever raised it."""
 
 memory = Table(
     "memory",

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from jarvis.core import config, job, localtime
-from jarvis.core.job import CatchUp, Jitter, Job, JobSpec, Retry, When
+from jarvis.core import config, job, localtime, parts
+from jarvis.core.job import Job, JobSpec
+from jarvis.core.parts import Retry
+from jarvis.core.when import CatchUp, Jitter, When
 
 
 def resolved(*, python: bool = False, **body: object) -> Job:
@@ -122,14 +124,14 @@ class TestMoments:
     [("10MB", 10**7), ("1.5MB", 1_500_000), ("500kB", 500_000), ("1KB", 1000), ("7B", 7), ("2GB", 2 * 10**9)],
 )
 def test_a_cap_is_a_number_of_bytes(cap: str, size: int) -> None:
-    assert job.Output(cap=cap).cap_bytes == size
+    assert parts.Output(cap=cap).cap_bytes == size
 
 
 @pytest.mark.parametrize(
     "given", [{}, {"cron": "* * * * *", "every": "5m"}, {"start": "boot", "at": "2026-12-24 18:00"}]
 )
 def test_a_schedule_has_exactly_one_kind(given: dict[str, str]) -> None:
-    with pytest.raises(ValidationError, match="exactly one of cron, every, at and start"):
+    with pytest.raises(ValidationError, match="exactly one of cron, every, at, start, watch and on"):
         When.model_validate(given)
 
 

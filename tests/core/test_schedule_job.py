@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from jarvis.core import schedule
-from jarvis.core.job import Every, Jitter, Job, JobSpec
+from jarvis.core.job import Job, JobSpec
 from jarvis.core.schedule import Moment, Schedule, ScheduleError
+from jarvis.core.when import Every, Jitter
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jarvis.config import jobs as judging
-from jarvis.core import job
+from jarvis.core import fields, job, parts
 from jarvis.core.config import Slots
 from jarvis.errors import ConfigError, Unsafe
 from tests.rooms import config_files
@@ -38,7 +38,7 @@ def test_the_example_is_read(tmp_path: Path) -> None:
     assert list(config.jobs) == ["backup", "certificate-blog", "by-hand"]
     assert backup.with_ == {"command": "restic backup ~/Documents"}
     assert backup.timeout == timedelta(hours=2)
-    assert backup.spec.env == {"LANG": "C", "RESTIC_PASSWORD": job.SecretRef(secret="env:PASSWORD")}
+    assert backup.spec.env == {"LANG": "C", "RESTIC_PASSWORD": fields.SecretRef(secret="env:PASSWORD")}
     assert certificate.with_ == {"host": "blog.example.org", "warn": "21d"}
     assert certificate.timeout == job.HANDLER_TIMEOUT
     assert by_hand.when == ()
@@ -86,10 +86,10 @@ jobs:
 """
         spec = read(tmp_path, text).jobs["a"].spec
         assert spec.env == {"A": "one", "B": "two"}
-        assert spec.retry == job.Retry(times=1, wait=timedelta(minutes=1))
-        assert spec.output == job.Output(cap="1MB", keep=timedelta(days=2))
-        assert spec.stop == job.Stop(signal="INT", after=timedelta(seconds=1))
-        assert spec.process == job.Process(nice=7, umask="077")
+        assert spec.retry == parts.Retry(times=1, wait=timedelta(minutes=1))
+        assert spec.output == parts.Output(cap="1MB", keep=timedelta(days=2))
+        assert spec.stop == parts.Stop(signal="INT", after=timedelta(seconds=1))
+        assert spec.process == parts.Process(nice=7, umask="077")
         assert spec.tags == ["mine"]
         assert spec.condition == job.Condition(network=True)
 
@@ -125,9 +125,9 @@ jobs:
         jobs = read(tmp_path, text).jobs
         program, thread, python = (jobs[name].spec for name in ("program", "thread", "python"))
         assert (program.in_, program.cwd, program.success_codes) == ("process", "/tmp", [0, 1])
-        assert (thread.in_, thread.cwd, thread.env, thread.process) == ("thread", None, {}, job.Process())
-        assert thread.output == job.Output(cap="1MB")
-        assert (python.cwd, python.success_codes, python.process) == ("/tmp", [0], job.Process(nice=5))
+        assert (thread.in_, thread.cwd, thread.env, thread.process) == ("thread", None, {}, parts.Process())
+        assert thread.output == parts.Output(cap="1MB")
+        assert (python.cwd, python.success_codes, python.process) == ("/tmp", [0], parts.Process(nice=5))
 
 
 class TestHandlers:

@@ -11,15 +11,17 @@ import pytest
 from pydantic import BaseModel
 
 from jarvis.config import describe, schema, source
-from jarvis.core import config, job
+from jarvis.core import config, fields, job, parts, telling, when
 from jarvis.handling import catalogue
 from tests.rooms import bad_jobs, config_files
 from tests.rooms.test_config_load import EXAMPLE
 
 DOCS = Path(__file__).parents[2] / "docs" / "jobs.md"
 MODELS: list[type[BaseModel]] = [
-    config.FileSpec, config.Slots, config.Settings, job.JobSpec, job.When, job.Every, job.Jitter, job.CatchUp,
-    job.Retry, job.Stop, job.Condition, job.Step, job.Process, job.Output, job.SecretRef,
+    config.FileSpec, config.Slots, config.Settings, job.JobSpec, when.When, when.Every, when.Jitter, when.CatchUp,
+    when.Watch, when.On, parts.Retry, parts.Stop, parts.Condition, parts.Step, parts.Process, parts.Output,
+    parts.Service, fields.SecretRef, telling.AlertRule, telling.Deliver, telling.Alerts, telling.Channel,
+    telling.Telegram, telling.Quiet, telling.Escalate,
 ]  # fmt: skip
 FIELDS = [(model, name) for model in MODELS for name in (f.alias or n for n, f in model.model_fields.items())]
 
@@ -128,7 +130,7 @@ def test_nothing_else_is_described() -> None:
 )
 def test_every_field_has_its_row_in_the_documentation(model: type[BaseModel], name: str) -> None:
     """A table of the model, found by its anchor, with a row: field, meaning, default, example."""
-    if model is job.SecretRef:
+    if model is fields.SecretRef:
         assert "!secret env:NAME" in DOCS.read_text()
         return
     anchor = f'<a id="{model.__name__.lower()}"></a>'

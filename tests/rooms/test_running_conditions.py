@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from jarvis.core.job import Condition
+from jarvis.core.parts import Condition
 from jarvis.running import conditions
 from tests.rooms.launch_house import running as pids
 from tests.rooms.launch_house import until
@@ -135,7 +135,7 @@ def test_there_is_a_network_or_there_is_none(folder: Path) -> None:
 
 ASK = """
 from pathlib import Path
-from jarvis.core.job import Condition
+from jarvis.core.parts import Condition
 from jarvis.running import conditions
 print([conditions.unmet(Condition(network=wanted), Path("/")) for wanted in (True, False)])
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jarvis.core.job import Retry
+from jarvis.core.parts import Retry
 from jarvis.core.run import Run, Status
 from jarvis.running import retrying
 

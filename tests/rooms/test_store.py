@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from jarvis.core.run import Run, Status, schedule_fire
 from jarvis.errors import StoreBusy, StoreError
-from jarvis.store import database, journal, memory, migrate, queries, runs, tables
+from jarvis.store import database, journal, memory, migrate, queries, runs, schema
 from jarvis.store.database import Database
 from jarvis.store.ledger import Ledger
 
@@ -45,7 +45,7 @@ def test_a_new_ledger_has_the_schema_that_the_migrations_build(tmp_path: Path) -
     with migrated.write() as connection:
         migrate.upgrade(connection)
     with migrated.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
     made = Database(tmp_path / "made.sqlite")
     made.open()
     assert made.version() == migrated.version() == database.HEAD

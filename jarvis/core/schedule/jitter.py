@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from jarvis.core.job import Jitter
+from jarvis.core.when import Jitter
 
 _RANGE = 1 << 64
 

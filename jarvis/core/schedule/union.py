@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Protocol
 
 from jarvis.core import job as jobs
+from jarvis.core import when as when_of
 from jarvis.core.schedule import cron, every, moment, zone
 from jarvis.core.schedule.every import WHOLE_SECONDS, Progression
 from jarvis.core.schedule.moment import DAY, SECOND, Moment, Schedule, ScheduleError, following, micros
@@ -134,13 +135,13 @@ def for_job(job: jobs.Job) -> Schedule | None:
     return Bounded(inner=whole, zone=job.timezone, start=start, end=end) if start or end else whole
 
 
-def for_when(when: jobs.When, zone_name: str, dst: cron.Dst = "once") -> Part | None:
+def for_when(when: when_of.When, zone_name: str, dst: cron.Dst = "once") -> Part | None:
     """One schedule of a job; None for ``start``, which is not timed. Raises ScheduleError."""
     if when.cron is not None:
         return cron.parse(when.cron, zone_name, dst)
     if when.at is not None:
         return every.at(when.at, zone_name)
-    if isinstance(when.every, jobs.Every):
+    if isinstance(when.every, when_of.Every):
         anchor = None if when.every.anchor == "epoch" else zone.instant(when.every.anchor, zone_name)
         return every.every(when.every.period, anchor)
     return None if when.every is None else every.every(when.every)

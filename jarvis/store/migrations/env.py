@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from alembic import context
 
-from jarvis.store import tables
+from jarvis.store import schema
 
 connection = context.config.attributes["connection"]
 context.configure(
-    connection=connection, target_metadata=tables.metadata, render_as_batch=True, transactional_ddl=False
+    connection=connection, target_metadata=schema.metadata, render_as_batch=True, transactional_ddl=False
 )
 context.run_migrations()

@@ -290,7 +290,6 @@ FILE_KEYS: list[Case] = [
         ["jobs.yaml:2:1: no field 'backup' in a file (a job goes under jobs:, indented)"],
     ),
     ("a misspelt key", "job: {}\njobs: {}\n", ["jobs.yaml:1:1: no field 'job' (did you mean 'jobs'?)"]),
-    ("alerts", "alerts: {}\njobs: {}\n", ["jobs.yaml:1:1: alerts is not supported by this version"]),
     ("an engine", "engine: x\njobs: {}\n", ["jobs.yaml:1:1: engine is not supported by this version"]),
     (
         "PostgreSQL",
@@ -416,22 +415,9 @@ FIELDS: list[Case] = [
         ["jobs.yaml:4:13: a: no retry field 'tims' (did you mean 'times'?)"],
     ),
     (
-        "on",
-        J + "    command: ls\n    on: {event: x}\n",
-        [
-            "jobs.yaml:4:5: a: on is not supported by this version "
-            "(start: daemon or boot runs a job at start; other events are not supported)"
-        ],
-    ),
-    (
         "calendar",
         J + "    command: ls\n    calendar: daily\n",
         ["jobs.yaml:4:5: a: calendar is not supported by this version (write cron:)"],
-    ),
-    (
-        "alert",
-        J + "    command: ls\n    alert: {to: phone}\n",
-        ["jobs.yaml:4:5: a: alert is not supported by this version"],
     ),
     (
         "after_start",
@@ -477,14 +463,14 @@ FIELDS: list[Case] = [
         "two kinds in one schedule",
         J + "    command: ls\n    schedules: [{every: 5m, start: boot}]\n",
         [
-            "jobs.yaml:4:17: a: schedules: a schedule has exactly one of cron, every, at and start; not every and start"
+            "jobs.yaml:4:17: a: schedules: a schedule has exactly one of cron, every, at, start, watch and on; not every and start"
         ],
     ),
     (
         "a schedule of nothing",
         J + "    command: ls\n    schedules: [{}]\n",
         [
-            "jobs.yaml:4:17: a: schedules: a schedule has exactly one of cron, every, at and start; this one has none"
+            "jobs.yaml:4:17: a: schedules: a schedule has exactly one of cron, every, at, start, watch and on; this one has none"
         ],
     ),
     (

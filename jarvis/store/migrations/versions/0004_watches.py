@@ -1,0 +1,10 @@
+"""Watched files are remembered."""
+
+from __future__ import annotations
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Filled below."""

@@ -1,0 +1,10 @@
+"""Violations have a life of their own."""
+
+from __future__ import annotations
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Filled below."""

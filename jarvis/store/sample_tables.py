@@ -1,0 +1,1 @@
+"""Which tables hold how this machine was, second by second?"""

@@ -1,0 +1,1 @@
+"""Which tables hold violations that have a life of their own?"""
