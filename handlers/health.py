@@ -1,8 +1,8 @@
-"""Watch this machine: disks, memory, swap, load, battery, temperature, clock.
+"""Watch this machine (disks, memory, load, battery, temperature, clock) and, with a wearable, its person.
 
 What cannot be measured here (no battery, no sensors) is left out of the numbers, never zero. Each trouble
-is an alert with a key of its own, so that one that lasts is one alert. A threshold of null is not
-watched.
+of the machine is an alert with a key of its own, so that one that lasts is one alert. What the wearable
+says about today is told once for each level and day. A threshold of null is not watched.
 
 Parameters:
     disks: the folders whose file systems are watched
@@ -19,6 +19,9 @@ Parameters:
     temperature_warning: degrees Celsius of the hottest sensor, at least
     temperature_critical: degrees Celsius of the hottest sensor, at least
     clock: alert with this severity when the clock is not synchronised; null does not watch it
+    machine: whether this machine is watched; false leaves only the wearable
+    wearable: where its days come from and its thresholds: token, url, cache, table, columns, query, max_age,
+        timeout, tries; readiness_, sleep_, hrv_ and stress_ with warning and critical; hrv_days, hrv_nights
 """
 
 from __future__ import annotations
@@ -30,9 +33,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from jarvis import Context
+from jarvis import Context, GiveUp
+from jarvis.core import wellbeing
+
+from ._life import Wearable, Worth, read, tell  # noqa: TID252 (a handler's folder is a package of its own)
 
 STA_UNSYNC = 0x0040
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worn(wellbeing.Limits, Wearable):
+    """The block ``wearable:``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +95,13 @@ def run(
     temperature_warning: float | None = 85,
     temperature_critical: float | None = 95,
     clock: Literal["low", "medium", "high", "critical"] | None = "medium",
+    machine: bool = True,
+    wearable: Worn | None = None,
 ) -> tuple[str, dict[str, float]]:
+    if not machine:
+        if wearable is None:
+            raise GiveUp("machine is false and there is no wearable: nothing is left to watch")
+        return judged(ctx, wearable).or_skip()
     readings = [
         *disk(disks, disk_warning, disk_critical),
         *memory(memory_warning, memory_critical),
@@ -93,8 +110,29 @@ def run(
         *battery(battery_warning, battery_critical),
         *temperature(temperature_warning, temperature_critical),
     ]
+    said, numbers = stated(ctx, readings, disks, clock)
+    if wearable is not None:
+        worth = judged(ctx, wearable)
+        said, numbers = f"{said}; wearable: {worth.said}", numbers | worth.numbers
+    return said, numbers
+
+
+def judged(ctx: Context, worn: Worn) -> Worth:
+    """Today as the wearable saw it."""
+    answer = read(ctx, worn.sources(ctx.now, worn.hrv_days), worn.max_age)
+    if answer.got is None:
+        return Worth(skipped=answer.why_not())
+    verdict = wellbeing.judge(answer.got.value, ctx.now.date(), worn)
+    known = ", ".join(f"{name} {value:.3g}" for name, value in verdict.numbers.items())
+    return Worth(said=tell(ctx, verdict.findings, known, answer, verdict.unknown), numbers=verdict.numbers)
+
+
+def stated(
+    ctx: Context, readings: list[Reading], disks: list[Path], clock: str | None
+) -> tuple[str, dict[str, float]]:
+    """The machine's state in a line and numbers; every trouble is alerted."""
     numbers = {reading.name: reading.value for reading in readings}
-    bad = [label for reading in readings if (label := tell(ctx, reading))]
+    bad = [label for reading in readings if (label := warn(ctx, reading))]
     synchronised = clock_synchronised()
     if synchronised is not None:
         numbers["clock_synchronised"] = float(synchronised)
@@ -110,7 +148,7 @@ def run(
     return (f"trouble: {', '.join(bad)}" if bad else f"all well, {len(numbers)} readings"), numbers
 
 
-def tell(ctx: Context, reading: Reading) -> str | None:
+def warn(ctx: Context, reading: Reading) -> str | None:
     """Alert when a reading is past its limits; returns its label then."""
     severity = reading.severity()
     if severity is None:

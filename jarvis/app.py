@@ -18,12 +18,13 @@ from jarvis.core.clockfacts import Reading
 from jarvis.core.config import Settings, Slots
 from jarvis.core.job import Job
 from jarvis.core.plan import Plan
-from jarvis.core.run import Run
+from jarvis.core.run import Run, changed
 from jarvis.errors import StoreError
 from jarvis.handling import catalogue as catalogues
 from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.launch import Launcher, Request
 from jarvis.running import preparing, readings, recovery, restoring
+from jarvis.running.arrivals import Arrivals
 from jarvis.running.clock import Clock
 from jarvis.running.conditions import Asker
 from jarvis.running.conductor import Conductor
@@ -31,16 +32,21 @@ from jarvis.running.edits import Edits
 from jarvis.running.preparing import Place
 from jarvis.running.readings import Clocks, Heartbeat
 from jarvis.running.roster import Roster
+from jarvis.running.services import Services
+from jarvis.running.telling import pipeline, posting
 from jarvis.running.threads import Threads
 from jarvis.running.trouble import Troubles
+from jarvis.running.watch.watching import Watching
 from jarvis.running.watcher import Watcher
 from jarvis.store import book, runs
 from jarvis.store.database import Database
+from jarvis.store.events import Events
 
 log = logging.getLogger("jarvis.app")
 
 BUSY = timedelta(seconds=1)
 STOP_WITHIN = timedelta(seconds=1)
+ENDS_WITHIN = timedelta(seconds=0.5)
 OPEN_WITHIN = 60
 """Tries of ``BUSY`` each before a ledger that somebody holds keeps Jarvis from starting."""
 
@@ -90,8 +96,7 @@ class App:
         if restored is not None:
             restoring.account(self.database, restored, self.instance.runs, now)
         self.catalogue = Catalogue(self._handler_folders())
-        self._handler_places = [folder for _origin, folder in self._handler_folders()]
-        last = self._last_reading()
+        last = readings.last_heartbeat(self.instance.heartbeat)
         self.heartbeat = Heartbeat(self.instance.heartbeat)
         self.clock = Clock(
             database=self.database,
@@ -116,15 +121,20 @@ class App:
         )
         config = self.edits.first()
         self._build_conductor(config.slots if config else Slots())
-        self.watcher = Watcher(
-            files=self.edits.files, folders=self._watched_folders, changed=self.edits.look_again
+        self.clock.heard = self.conductor.afflicted.hear
+        self.dispatcher, self.outbox = pipeline.build(
+            database=self.database,
+            clocks=self.clocks,
+            troubles=self.troubles,
+            roster=self.roster,
+            conductor=lambda: self.conductor,
+            rules=lambda: self.config.alerts if self.config else None,
+            instance=self.instance,
         )
+        self._build_starters()
 
     def _handler_folders(self) -> list[tuple[str, Path]]:
         return catalogues.folders(self.instance.config.parent, self.settings.handlers)
-
-    def _last_reading(self) -> Reading | None:
-        return readings.last_heartbeat(self.instance.heartbeat)
 
     def _downtime(self, last: Reading | None) -> None:
         now = self.clocks.read()
@@ -160,10 +170,44 @@ class App:
             prepare=self._prepare,
             ask=self.asker.ask,
             environ=os.environ,
+            triggers=self.clock.timetable.triggers,
+        )
+
+    def _build_starters(self) -> None:
+        """Whatever starts runs besides the clock: services, events, changed files; and edits of jobs.yaml."""
+        folder = self.instance.config.parent
+        self.services = Services(
+            jobs=self.roster,
+            conductor=self.conductor,
+            threads=self.threads,
+            database=self.database,
+            folder=folder,
+        )
+        self.arrivals = Arrivals(
+            database=self.database,
+            triggers=self.clock.timetable.triggers,
+            clocks=self.clocks,
+            troubles=self.troubles,
+            release=self.conductor.release,
+            waiting=lambda: len(self.conductor.floor.waiting),
+        )
+        self.watching = Watching(
+            clock=self.clock,
+            roster=self.roster,
+            database=self.database,
+            clocks=self.clocks,
+            troubles=self.troubles,
+            folder=folder,
+            state=self.instance.state,
+        )
+        self.watcher = Watcher(
+            files=self.edits.files, folders=self._watched_folders, changed=self.edits.look_again
         )
 
     def _prepare(self, run: Run, job: Job, memory: Mapping[str, Any], now: datetime) -> Request:
-        withheld = self.roster.secret_variables()
+        withheld = self.roster.secret_variables() | posting.secret_variables(self.config)
+        if run.cause:
+            run = changed(run, cause=Events(self.database).whole(run.cause))
         return preparing.request(
             run, job, self.catalogue, self.place, memory=memory, now=now, withheld=withheld
         )
@@ -175,17 +219,24 @@ class App:
         now = self.clocks.read()
         self.started_at = now.wall_at
         self.launcher.start()
-        found = recovery.recover(self.database, self.launcher, self.job_of, now.wall_at)
+        found = recovery.recover(
+            self.database, self.launcher, self.job_of, now.wall_at, self.clock.timetable.triggers()
+        )
         for run, job in found.adopted:
             self.conductor.adopt(run, job)
             self.launcher.watch(run.id)
         self.conductor.release(found.queued)
         self.conductor.start()
         self.edits.begin(new=self.new)
+        self.dispatcher.start()
+        self.outbox.start()
         if clock:
+            self.services.begin(now.wall_at)
             self.roster.begin(self.daemon_id, now.boot_id)
+            self.arrivals.begin(self.conductor.each_round, self.clock, self.roster.job)
             self.clock.start()
             self.watcher.start()
+            self.watching.start()
 
     def job_of(self, run: Run) -> Job | None:
         """The job of a run: as it is now, or as it was when the run was queued."""
@@ -200,8 +251,13 @@ class App:
         now = self.clocks.read().wall_at
         self.database.hurry()
         self.watcher.stop()
+        self.watching.stop()
         self.clock.stop()
+        self.arrivals.stop(STOP_WITHIN.total_seconds())
+        self.services.end(ENDS_WITHIN)
         self.conductor.stop(STOP_WITHIN)
+        self.dispatcher.stop(STOP_WITHIN)
+        self.outbox.stop(ENDS_WITHIN)
         self.threads.close()
         self.asker.close()
         left = sorted(number for number, active in self.conductor.floor.active.items() if not active.thread)
@@ -234,6 +290,7 @@ class App:
 
     def _taken(self, config: Config) -> None:
         self.conductor.floor.slots = config.slots.model_dump()
+        self.outbox.wake()
 
     def _watched_folders(self) -> list[Path]:
-        return [*self.edits.folders(), *self._handler_places]
+        return [*self.edits.folders(), *(folder for _origin, folder in self._handler_folders())]

@@ -16,8 +16,9 @@ from typing import Any
 
 from jarvis import errors
 from jarvis.handling import catalogue, contract, mount
-from jarvis.handling.context import Context, Progress, RunView, Stores
+from jarvis.handling.context import Context, RunView, Stores
 from jarvis.handling.contract import Outcome
+from jarvis.handling.progress import Progress
 
 __all__ = ["Outcome", "context", "run_handler"]
 
@@ -36,6 +37,7 @@ def context(
     attempt: int = 1,
     scheduled_at: datetime | None = None,
     params: Mapping[str, Any] | None = None,
+    cause: Mapping[str, Any] | None = None,
 ) -> Context:
     """A context as a run would get it; everything it collects stays in memory.
 
@@ -45,8 +47,9 @@ def context(
     if now.tzinfo is None:
         raise ValueError(f"now={now!r} has no zone; write datetime(…, tzinfo=UTC)")
     run = RunView(
-        id=1, job=job, fire=fire, attempt=attempt, scheduled_at=scheduled_at or now, params=dict(params or {})
-    )
+        id=1, job=job, fire=fire, attempt=attempt, scheduled_at=scheduled_at or now, params=dict(params or {}),
+        cause=dict(cause or {}),
+    )  # fmt: skip
     return Context(
         run=run,
         now=now,

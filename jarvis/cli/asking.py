@@ -33,6 +33,10 @@ class Asking:
             self._found = instances.find(self.config, self.state)
         return self._found
 
+    def about(self, instance: Instance) -> None:
+        """It is this instance that is meant, whatever the options say."""
+        self._found = instance
+
     def anywhere(self, config: str | None = None) -> Instance:
         """The same, also where there is no jobs.yaml (yet); ``config`` is another file to be taken for it."""
         self._found = instances.find(config or self.config, self.state, must_exist=False)

@@ -17,7 +17,7 @@ QUICK, SLOW = 0.05, 0.4
 BAR = 24
 
 
-def here(asking: Asking, name: str, values: dict[str, Any]) -> int:
+def here(asking: Asking, name: str, values: dict[str, Any], *, deliver: bool | None = None) -> int:
     """Run a job in this process, because no daemon runs. The instance's lock keeps one from starting meanwhile."""
     from jarvis.control import foreground, plain
 
@@ -31,7 +31,7 @@ def here(asking: Asking, name: str, values: dict[str, Any]) -> int:
         if not asking.json:
             _ended(plain.run(run))
 
-    run = foreground.run(asking.instance, name, values, {}, said=output, ended=again)
+    run = foreground.run(asking.instance, name, values, {}, deliver=deliver, said=output, ended=again)
     said = plain.run(run)
     asking.say(said, _ended)
     return CODES.get(said["status"], 1)

@@ -226,8 +226,11 @@ def _word(status: str) -> str:
     "--wait", is_flag=True, help="Follow it to its end, retries included; the exit code says how it ended."
 )
 @click.option("--output", is_flag=True, help="Show what it writes meanwhile (with --wait).")
+@click.option("--deliver/--no-deliver", default=None, help="Deliver its result or not, whatever it says.")
 @pass_asking
-def run(asking: Asking, name: str, values: dict[str, Any], wait: bool, output: bool) -> int:
+def run(
+    asking: Asking, name: str, values: dict[str, Any], wait: bool, output: bool, deliver: bool | None
+) -> int:
     """Run a job now; its schedule does not move.
 
     Without a daemon it runs here, in the foreground. A program gets --with NAME=VALUE as JARVIS_WITH_NAME.
@@ -236,9 +239,9 @@ def run(asking: Asking, name: str, values: dict[str, Any], wait: bool, output: b
     from jarvis.errors import NotRunning
 
     try:
-        data = asking.ask("jobs.run", {"name": name, "with": values})
+        data = asking.ask("jobs.run", {"name": name, "with": values, "deliver": deliver})
     except NotRunning:
-        return following.here(asking, name, values)
+        return following.here(asking, name, values, deliver=deliver)
     if not wait:
         asking.say(
             data,

@@ -112,11 +112,12 @@ def placed(asking: Asking) -> Instance:
 @pass_asking
 def down(asking: Asking, stop_jobs: bool) -> None:
     """End Jarvis. Running jobs go on, and are collected at the next start."""
-    data = _stop(asking, stop_jobs)
+    data = ended(asking, stop_jobs=stop_jobs)
     asking.say(data, _stopped)
 
 
-def _stop(asking: Asking, stop_jobs: bool) -> dict[str, Any]:
+def ended(asking: Asking, *, stop_jobs: bool) -> dict[str, Any]:
+    """End the daemon and wait until it is gone; its pid and runs. Raises NotRunning, JarvisError when it stays."""
     from jarvis.control import presence
 
     instance = asking.instance
@@ -138,7 +139,7 @@ def _stop(asking: Asking, stop_jobs: bool) -> dict[str, Any]:
 
 def _stopped(data: dict[str, Any]) -> None:
     click.echo(f"Jarvis (pid {data['pid']}) has ended.")
-    runs = data["runs"]
+    runs = [one for one in data["runs"] if data["stop_jobs"] or not one["thread"]]
     if not runs:
         return
     names = ", ".join(f"{one['run']} {one['job']}" for one in runs[:8]) + (" …" if len(runs) > 8 else "")
@@ -158,7 +159,7 @@ def restart(asking: Asking) -> int:
     from jarvis.control import presence
 
     if presence.held(placed(asking)):
-        _stop(asking, stop_jobs=False)
+        ended(asking, stop_jobs=False)
     return _detach(asking, [])
 
 

@@ -110,6 +110,8 @@ def _run(data: dict[str, Any]) -> None:
             ("result", data["result"]),
             ("numbers", numbers),
             ("with", params),
+            ("why", show.line(", ".join(data["because"]))),
+            ("then", "\n".join(_attempt_of(one) for one in data["asked_for"])),
             ("fire", f"{data['fire']}, attempt {data['attempt']}"),
             ("attempts", "\n".join(_attempt(one) for one in others)),
             ("exit code", data["exit_code"]),
@@ -137,6 +139,11 @@ def _progress(said: dict[str, Any] | None) -> str | None:
     total = said.get("total")
     part = f"{said['done']:g} of {total:g} ({said['done'] / total:.0%})" if total else f"{said['done']:g}"
     return f"{part} {show.line(said.get('text', ''))}".rstrip()
+
+
+def _attempt_of(one: dict[str, Any]) -> str:
+    again = f", attempt {one['attempt']}" if one["attempt"] > 1 else ""
+    return f"run {one['id']} of {one['job']}{again} {show.colored(show.word(one['status']))}"
 
 
 def _attempt(one: dict[str, Any]) -> str:

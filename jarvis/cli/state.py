@@ -56,7 +56,11 @@ def _status(data: dict[str, Any]) -> None:
             ("24 hours", _tally(data["last_24h"])),
             ("running", _first([_running(one, now) for one in data["running_runs"]])),
             ("waiting", _first([_waiting(one) for one in data["waiting_runs"]])),
+            ("alerting", _alerting(data, now)),
             ("alerts", "\n".join(_alert(one, now) for one in data["alerts"])),
+            ("messages", _messages(data["messages"])),
+            ("machine", _machine(data)),
+            ("circuits", "\n".join(_circuit(one, now) for one in data["circuits"] if one["state"] != "closed")),
             ("backup", f"{show.relative(data['last_backup_at'], now)}" if data["last_backup_at"] else None),
             ("config", data["config"]),
             ("state", data["state"]),
@@ -65,6 +69,12 @@ def _status(data: dict[str, Any]) -> None:
     )  # fmt: skip
     for warning in data["warnings"][:5]:
         click.echo(show.dim(f"doubtful: {warning}"))
+
+
+def _messages(unsent: dict[str, int]) -> str | None:
+    if not unsent["dead"]:
+        return None
+    return show.colored(f"{unsent['dead']:,} given up: 'jarvis alerts dead'", "failed")
 
 
 def _headline(data: dict[str, Any]) -> str:
@@ -82,6 +92,22 @@ def _headline(data: dict[str, Any]) -> str:
         f"{show.bold('Jarvis is running')} and {well}: pid {data['pid']}, up {show.length(data['uptime_seconds'])},"
         f" version {data['version']}, time zones {data['zones'] or 'unknown'}."
     )
+
+
+def _machine(data: dict[str, Any]) -> str | None:
+    """What pause sampling says, where it is at work."""
+    if data["current_stress"] is None:
+        return None
+    since = data["elevated_since"]
+    elevated = f", elevated since {show.local(since)}" if since else ""
+    return f"stress {data['current_stress']} of 100{elevated}, {show.plural(data['event_count'], 'pause')} on record"
+
+
+def _circuit(one: dict[str, Any], now: Any) -> str:
+    """An outside service that is left alone for a while."""
+    since = f" ({show.relative(one['opened_at'], now)})" if one["opened_at"] else ""
+    state = show.colored(one["state"], "degraded")
+    return f"{show.line(one['name'])}: {state}, {one['failures']} failures{show.dim(since)}"
 
 
 def _tally(counts: dict[str, int]) -> str:
@@ -104,6 +130,17 @@ def _waiting(one: dict[str, Any]) -> str:
 def _first(lines: list[str]) -> str:
     more = [f"… and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
     return "\n".join([*lines[:SHOWN], *more])
+
+
+def _alerting(data: dict[str, Any], now: Any) -> str | None:
+    """Only what there is: ``3 open, 2 held for a digest, quiet hours until 07:00``."""
+    found = data.get("alerting") or {}
+    words = {"open": "open", "acknowledged": "acknowledged", "held": "held for a digest", "queued": "being sent",
+             "dead": "given up", "silences": "silenced"}  # fmt: skip
+    said = [f"{found[name]:,} {word}" for name, word in words.items() if found.get(name)]
+    if data.get("is_quiet_hours"):
+        said.append(f"quiet hours end {show.relative(data['quiet_until'], now)}")
+    return ", ".join(said) + (": 'jarvis alerts list'" if found.get("open") else "") if said else None
 
 
 def _alert(one: dict[str, Any], now: Any) -> str:

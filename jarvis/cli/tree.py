@@ -11,9 +11,12 @@ from jarvis.control.version import VERSION
 
 OUTLINE = (
     ("Jarvis", ("up", "down", "restart", "reload", "status", "logs")),
-    ("Jobs and runs", ("jobs", "runs", "audit")),
+    ("Jobs and runs", ("jobs", "runs", "events", "audit")),
+    ("What to watch and what to remember", ("tickets", "rules", "memory", "cache")),
+    ("How this machine was", ("pauses", "samples")),
+    ("What people are told", ("alerts",)),
     ("Writing jobs.yaml", ("check", "next", "handlers", "schema")),
-    ("This machine", ("install", "uninstall", "completion")),
+    ("This machine", ("instances", "install", "uninstall", "completion")),
 )
 """In which order commands are shown, and under which heading."""
 
@@ -34,10 +37,12 @@ EXIT_CODES = (
 
 PLACES = {
     "up": "life:up", "down": "life:down", "restart": "life:restart", "reload": "life:reload",
-    "status": "state:status", "logs": "state:logs", "jobs": "jobs:jobs", "runs": "runs:runs",
+    "status": "state:status", "logs": "state:logs", "jobs": "jobs:jobs", "runs": "runs:runs", "events": "events:events",
     "check": "tools:check", "next": "tools:next_", "schema": "tools:schema", "audit": "tools:audit",
     "handlers": "handlers:handlers", "install": "machine:install", "uninstall": "machine:uninstall",
-    "completion": "machine:completion",
+    "pauses": "pauses:pauses", "samples": "samples:samples",
+    "completion": "machine:completion", "alerts": "channels:alerts", "tickets": "tickets:tickets",
+    "instances": "instances:instances", "rules": "rules:rules", "memory": "memory:memory", "cache": "cache:cache",
 }  # fmt: skip
 
 

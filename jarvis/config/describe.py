@@ -149,6 +149,7 @@ FIELDS: Final[dict[str, dict[str, str]]] = {
     "Telegram": {
         "token": "The bot's token; better a !secret.",
         "chat": "The chat's id.",
+        "api": "Another server that speaks Telegram's bot API.",
     },
     "Quiet": {
         "from": 'When they begin, such as "22:00".',

@@ -57,6 +57,17 @@ _PATTERNS = {
     "lock": "a name of up to 64 letters, digits, dots, underscores and dashes",
     "$secret": "env:NAME or file:PATH",
 }
+_SHAPES = {
+    r"^([01]\d|2[0-3]):[0-5]\d$": 'a time of day in quotes, from "00:00" to "23:59"',
+    r"^https?://[^/]": "a URL that begins with https:// or http://",
+}
+"""What a pattern wants, where the field's name does not say it."""
+_BLOCKS = {
+    "watch": "{paths: ~/inbox}", "service": "{restart: always}", "deliver": "{to: phone}", "alert": "{after: 2}",
+    "on": '{event: "github/push"} or {job: backup}', "quiet": '{from: "22:00", to: "07:00"}',
+    "where": "{action: opened}", "escalate": "{to: phone, after: 30m}", "channels": "{phone: {macos: true}}",
+    "telegram": '{token: !secret env:TOKEN, chat: "1"}', "stop": "{after: 1m}", "condition": "{on_ac: true}",
+}  # fmt: skip
 _RANK = {"value_error": 0, "literal_error": 2}
 
 
@@ -152,7 +163,10 @@ def _unfit(
     if kind in ("string_pattern_mismatch", "string_type") and names[-1] in _PATTERNS:
         return f"{where}: expected {_PATTERNS[names[-1]]}, not {_shown(value)}", None
     if kind in _TYPES:
-        return f"{where}: expected {_TYPES[kind]}, not {_shown(value)}", _type_hint(kind, value)
+        hint = _type_hint(kind, value) or _block_hint(kind, names[-1:])
+        return f"{where}: expected {_TYPES[kind]}, not {_shown(value)}", hint
+    if kind == "too_short" and not value:
+        return f"{where} is empty", "name at least one"
     return f"{where}: expected {_range(error)}, not {_shown(value)}", None
 
 
@@ -165,6 +179,8 @@ def _range(error: ErrorDetails) -> str:
         return f"at most {limits['max_length']:,} characters"
     if "min_length" in limits:
         return "at least one"
+    if limits.get("pattern") in _SHAPES:
+        return _SHAPES[limits["pattern"]]
     return error["msg"].removeprefix("Input should be ")
 
 
@@ -220,7 +236,7 @@ def _known(model: type[BaseModel], path: Path) -> set[str]:
             for name, field in one.model_fields.items():
                 if step in (field.alias, name):
                     inner += _models(field.annotation)
-        models = inner
+        models = inner or models  # a step that is no field is a name in a mapping, such as that of a channel
     return {field.alias or name for one in models for name, field in one.model_fields.items()}
 
 
@@ -248,6 +264,13 @@ def _type_hint(kind: str, value: Any) -> str | None:
     if kind in ("int_type", "float_type", "bool_type") and isinstance(value, str):
         return "take the quotes away" if value.isdigit() or value in ("true", "false") else None
     return None
+
+
+def _block_hint(kind: str, name: list[str]) -> str | None:
+    """How a field that holds a mapping is written."""
+    if _TYPES[kind] != "a mapping" or not name or name[0] not in _BLOCKS:
+        return None
+    return f"write for example {name[0]}: {_BLOCKS[name[0]]}"
 
 
 def _shown(value: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from jarvis.config import explain, secrets
+from jarvis.config import chains, channels, explain, secrets
 from jarvis.config import jobs as judging
 from jarvis.config import settings as settings_of
 from jarvis.config.configuration import Reading, Seed
@@ -62,7 +62,26 @@ class Filling:
             if index == 0:
                 common = own
             self._jobs(document, own if index == 0 else merge(common, own))
+        self._chains()
+        if self.gathering.documents:
+            self._channels()
         self._counted()
+
+    def _chains(self) -> None:
+        """Jobs that follow others, when all are known."""
+        found = chains.links(self.jobs)
+        for name, finding in chains.mistakes(found, self._where):
+            self._add(self._where[name][0], finding, job=name)
+        for name, doubt in chains.doubts(found, self.jobs):
+            self.reading.doubts.append(self._problem(self._where[name][0], doubt, job=name))
+
+    def _channels(self) -> None:
+        main, alerts = self.gathering.documents[0], self.reading.alerts
+        for name, found in channels.mistakes(main.value.get("alerts"), alerts, self.jobs):
+            place = self._where[name][0] if name else main
+            self._add(place, self._at(found, name, place.value["jobs"][name]) if name else found, job=name)
+        for path, reference in channels.references(alerts):
+            self._seed(main, "secret", reference, path, None)
 
     def _top(self, document: Document, *, main: bool) -> None:
         for name in document.value:
@@ -110,7 +129,9 @@ class Filling:
         try:
             model.model_validate(given)
         except ValidationError as error:
-            for found in explain.findings(error.errors(include_url=False), given, model):
+            for found in explain.findings(
+                channels.meant(error.errors(include_url=False), given), given, model
+            ):
                 words = found.message if found.key else f"{name}.{found.message}"
                 self._add(document, found._replace(path=(name, *found.path), message=words))
             return {}
@@ -173,8 +194,7 @@ class Filling:
         bad = name_problem(name)
         if bad:
             self._add(document, Finding(("jobs", name), *bad, key=True))
-        line, _ = document.source.at(("jobs", name), key=True)
-        self._where[name] = (document, line)
+        self._where[name] = (document, document.source.at(("jobs", name), key=True)[0])
         twin = self._folded.setdefault(name.casefold(), name)
         if twin != name and not bad:
             other, line = self._where[twin]
@@ -233,7 +253,7 @@ class Filling:
                     path = ("jobs", name, top) if part is body else ("jobs", name)
                     self._seed(document, "secret", reference, path, name)
 
-    def _seed(self, document: Document, kind: Any, text: str, path: Path_, job: str) -> None:
+    def _seed(self, document: Document, kind: Any, text: str, path: Path_, job: str | None) -> None:
         line, column = document.source.at(path, key=True)
         seed = Seed(kind=kind, text=text, file=str(document.path), line=line, column=column, job=job)
         self.reading.seeds.append(seed)
@@ -255,8 +275,7 @@ class Filling:
 
     def _problem(self, document: Document, finding: Finding, job: str | None = None) -> Problem:
         shown = explain.quote(job)[1:-1] if job is not None else None
-        path, key = finding.path, finding.key
-        return document.source.problem(path, finding.message, job=shown, hint=finding.hint, key=key)
+        return document.source.problem(*finding[:2], job=shown, hint=finding.hint, key=finding.key)
 
     def _counted(self) -> None:
         count = len(self._where)

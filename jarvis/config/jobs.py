@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from jarvis.config import expand, explain, rights
 from jarvis.config.explain import Finding
-from jarvis.core import config, contradictions, fields, schedule
+from jarvis.core import config, contradictions, fields, schedule, triggers
 from jarvis.core import when as when_of
 from jarvis.core.job import Job, JobSpec
 from jarvis.errors import ConfigError, Problem
@@ -134,6 +134,11 @@ class Judge:
             self._bounds(made, result)
 
     def _schedule(self, path: tuple[str | int, ...], when: when_of.When, made: Job, result: Judged) -> None:
+        if when.on is not None:
+            found = triggers.mistakes(when.on)
+            result.findings += [
+                Finding((*path, *more), f"on: {message}", hint) for more, message, hint in found
+            ]
         text = when.cron
         try:
             if text is None:

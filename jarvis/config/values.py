@@ -138,6 +138,8 @@ class Builder:
         word = str(name.value)
         if not word:
             return self.problem(name, "there is a value without a key", "write key: value")
+        if word == "on":  # a field of jobs.yaml; as a key nobody means true
+            return None
         value = scalars.read(word)
         if isinstance(value, scalars.Trap):
             self.problem(name, value.why, f'quote it: "{shown(word)[1:-1]}"')

@@ -23,7 +23,7 @@ import psutil
 
 from jarvis.app import App
 from jarvis.config import instance as instances
-from jarvis.config import peek
+from jarvis.config import peek, siblings
 from jarvis.config.instance import Instance
 from jarvis.control import logs
 from jarvis.control.wishes import Wishes
@@ -53,6 +53,7 @@ def up(
         instances.point(instance)
         level = "debug" if verbose else looked.settings.log_level
         logs.set_up(instance.log, level=level, as_json=looked.settings.log_json, foreground=foreground)
+        _note(instance)
         wishes = Wishes()
         wishes.listen()
         app = App(instance=instance, settings=looked.settings, flags=flags)
@@ -68,6 +69,14 @@ def up(
         logging.shutdown()
         os._exit(code)
     return code
+
+
+def _note(instance: Instance) -> None:
+    """For 'jarvis instances'; a home that cannot be written is no reason not to run jobs."""
+    try:
+        siblings.note(instance)
+    except OSError as error:
+        log.warning("'jarvis instances' will not know this one: %s", error)
 
 
 @contextmanager

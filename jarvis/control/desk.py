@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -151,9 +151,15 @@ class Desk:
     def hide(self) -> Hiding:
         """What takes secrets out of an answer."""
         of = self.app.config if self.live else self.instance
-        lines = self.app.roster.lines if self.live else self.__dict__.get("_remembered", {})
-        self._hiding.look(of, (line.entry.body for line in _copied(lines)), os.environ)
+        self._hiding.look(of, self._bodies(), os.environ)
         return self._hiding
+
+    def _bodies(self) -> Iterator[Mapping[str, Any]]:
+        """Everything that may refer to a secret."""
+        lines = self.app.roster.lines if self.live else self.__dict__.get("_remembered", {})
+        yield from (line.entry.body for line in _copied(lines))
+        if self.live and self.app.config is not None:
+            yield self.app.config.alerts.model_dump(by_alias=True, include={"channels"})
 
 
 def _copied(living: Mapping[Any, Any]) -> list[Any]:

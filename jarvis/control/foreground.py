@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from jarvis.app import App
@@ -15,9 +16,12 @@ from jarvis.control.daemon import locked
 from jarvis.control.desk import Desk
 from jarvis.core.run import Run
 from jarvis.handling import transcript
+from jarvis.running.queueing import Asked
 from jarvis.store import queries, runs
 
 LOOK_EVERY = 0.05
+DELIVERED_WITHIN = timedelta(seconds=10)
+"""So long the results' receivers are waited for; what they did not take by then is sent when Jarvis runs again."""
 
 
 def run(
@@ -26,6 +30,7 @@ def run(
     params: Mapping[str, Any],
     flags: Mapping[str, Any],
     *,
+    deliver: bool | None = None,
     said: Callable[[Run, bytes], None],
     ended: Callable[[Run], None],
 ) -> Run:
@@ -43,8 +48,13 @@ def run(
         try:
             line = app.roster.line(name)
             verbs_orders.fitting(Desk.of(app), line, params)
-            first = app.conductor.submit(line.job, kind="manual", definition=line.definition, params=params)
-            return _followed(app, first, said, ended)
+            cause = verbs_orders.wish(line, deliver)
+            first = app.conductor.submit(
+                Asked(job=line.job, kind="manual", definition=line.definition, params=params, cause=cause)
+            )
+            last = _followed(app, first, said, ended)
+            app.outbox.drain(DELIVERED_WITHIN)
+            return last
         finally:
             app.stop()
 

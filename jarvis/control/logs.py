@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -17,6 +18,11 @@ COPIES = 5
 class _File(RotatingFileHandler):
     """The original formats each record twice: once only to see whether it still fits."""
 
+    def _open(self) -> TextIOWrapper:
+        stream = super()._open()
+        os.fchmod(stream.fileno(), 0o600)  # each new file, not only the first
+        return stream
+
     def shouldRollover(self, record: logging.LogRecord) -> bool:
         return self.stream is not None and self.stream.tell() >= self.maxBytes
 
@@ -24,7 +30,6 @@ class _File(RotatingFileHandler):
 def set_up(file: Path, *, level: str, as_json: bool, foreground: bool) -> None:
     """Send all logging to ``file`` (10 MB, five old ones kept) and, in the foreground, to stderr."""
     to_file = _File(file, maxBytes=SIZE, backupCount=COPIES, encoding="utf-8", errors="backslashreplace")
-    os.chmod(file, 0o600)
     to_file.setFormatter(_formatter(_renderer(as_json, colours=False)))
     handlers: list[logging.Handler] = [to_file]
     if foreground and not _same(file):
@@ -44,7 +49,7 @@ def set_up(file: Path, *, level: str, as_json: bool, foreground: bool) -> None:
 def _same(file: Path) -> bool:
     """stderr already goes into this very file."""
     try:
-        return os.path.sameopenfile(sys.stderr.fileno(), os.open(file, os.O_RDONLY | os.O_CLOEXEC))
+        return os.path.samestat(os.fstat(sys.stderr.fileno()), file.stat())
     except (OSError, ValueError):
         return False
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from jarvis.core import duration, localtime
 from jarvis.core.run import Run
-from jarvis.core.schedule import Moment
+from jarvis.core.schedule import Moment, Schedule
 from jarvis.errors import JarvisError, Problem
 from jarvis.store.journal import Note
 from jarvis.store.queries import Counted, Last
@@ -109,6 +109,8 @@ def schedule(body: Mapping[str, Any]) -> str:
 
 
 def _when(part: Mapping[str, Any]) -> str | None:
+    if "service" in part:
+        return "all the time"
     if "cron" in part:
         return str(part["cron"])
     if "every" in part:
@@ -117,8 +119,44 @@ def _when(part: Mapping[str, Any]) -> str | None:
     if "at" in part:
         return f"at {part['at']}"
     if "start" in part:
-        return "at boot" if part["start"] == "boot" else "at start"
+        return {"boot": "at boot", "mount": "at mount"}.get(part["start"], "at start")
+    if "on" in part:
+        return asked(part["on"])
+    if "watch" in part:
+        return _watched(part["watch"])
     return None
+
+
+def _watched(watch: Mapping[str, Any]) -> str:
+    paths = watch["paths"] if isinstance(watch["paths"], str) else ", ".join(watch["paths"])
+    globs = f" ({', '.join(watch['globs'])})" if watch.get("globs") else ""
+    how = {"exists": "while {} exists", "not_empty": "while {} is not empty"}
+    return how.get(watch.get("when", "modified"), "when {} changes").format(paths + globs)
+
+
+def asked(part: Mapping[str, Any]) -> str:
+    """``event github/*`` or ``after backup succeeded``."""
+    if "event" in part:
+        return f"event {part['event']}" + (" (conditions)" if part.get("where") else "")
+    wanted = part.get("status", "succeeded")
+    names = [wanted] if isinstance(wanted, str) else wanted
+    return f"after {part['job']} {' or '.join(name.replace('_', ' ') for name in names)}"
+
+
+_STARTS = {"daemon": "At every start of Jarvis", "boot": "At every boot", "mount": "When a volume is mounted"}
+
+
+def english(body: Mapping[str, Any], timed: Schedule | None) -> str:
+    """The schedules of a definition in words; ``timed``: those of them that have moments."""
+    words = [timed.explain()] if timed else []
+    for part in (body, *body.get("schedules", ())):
+        if "service" in part:
+            words.append("All the time; started again when it ends")
+        elif "start" in part:
+            words.append(_STARTS[part["start"]])
+        elif ("on" in part or "watch" in part) and (said := _when(part)):
+            words.append(said[:1].upper() + said[1:])
+    return "; ".join(words) or "On request only"
 
 
 def timed(body: Mapping[str, Any]) -> bool:

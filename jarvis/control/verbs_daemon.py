@@ -14,10 +14,12 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from jarvis.app import App
-from jarvis.control import plain, presence, tail, zones
+from jarvis.config import zone
+from jarvis.control import monitors, plain, presence, tail, verbs_alerts, verbs_channels, verbs_pauses, zones
 from jarvis.control.desk import Desk
 from jarvis.control.verbs_jobs import state_of
 from jarvis.control.version import VERSION
+from jarvis.core.telling import Alerts
 from jarvis.errors import JarvisError
 from jarvis.running import readings
 from jarvis.running.timetable import Line
@@ -80,6 +82,11 @@ def status(desk: Desk) -> dict[str, Any]:
         **_jobs(desk, desk.lines.values(), now),
         **_work(desk),
         **_past(desk, now),
+        **verbs_alerts.counts(desk, _rules(desk), zone.local(os.environ)[0], now),
+        **verbs_pauses.sampled(desk, now),
+        "messages": verbs_channels.unsent(desk),
+        "monitors": monitors.jobs(desk, now),
+        "circuits": monitors.circuits(desk),
         "last_backup_at": _backup(desk),
     }
 
@@ -134,8 +141,14 @@ def _past(desk: Desk, now: datetime) -> dict[str, Any]:
             "run_count": queries.runs_ever(connection),
             "total_alerts": queries.alerts_ever(connection),
             "last_run": plain.instant(last.started_at) if last else None,
-            "alerts": [plain.note(one) for one in journal.newest(connection, since=now - DAY, limit=5)],
+            "alerts": [
+                plain.note(one) for one in journal.newest(connection, since=now - DAY, limit=5, news=True)
+            ],
         }
+
+
+def _rules(desk: Desk) -> Alerts:
+    return desk.app.config.alerts if desk.live and desk.app.config else Alerts()
 
 
 def _backup(desk: Desk) -> str | None:
@@ -179,6 +192,7 @@ def stop(desk: Desk, *, stop_jobs: bool = False) -> dict[str, Any]:
 def _end_jobs(app: App, desk: Desk) -> None:
     """No new fires; everything that waits or runs is told to end and waited for; then Jarvis ends."""
     app.clock.stop()
+    app.services.leave()
     told: set[int] = set()
     longest = max((one.job.spec.stop.after.total_seconds() for one in desk.active()), default=0.0) + 5
     end = time.monotonic() + min(longest, LONGEST_END)

@@ -84,6 +84,8 @@ def state_of(desk: Desk, line: Line, now: datetime) -> tuple[str, str | None]:
         return "broken", why
     if pause := line.pause_at(now):
         return "paused", pause.reason
+    if desk.live and (left := desk.app.services.left.get(line.name)):
+        return "left alone", left
     if line.next_at is None and plain.timed(entry.body):
         return "finished", "no moment is left"
     return "active", None
@@ -116,13 +118,9 @@ def show(desk: Desk, *, name: str) -> dict[str, Any]:
 def _english(line: Line) -> tuple[str, str | None]:
     """The schedule in words; a stored definition that this version cannot read has a problem instead."""
     try:
-        timed = line.schedule
-        words = [timed.explain()] if timed else []
-        starts = [when.start for when in line.job.when if when.start]
+        return plain.english(line.entry.body, line.schedule), None
     except (ScheduleError, ValueError) as error:
         return plain.schedule(line.entry.body), f"its definition cannot be read: {error}"
-    words += ["At every boot" if start == "boot" else "At every start of Jarvis" for start in starts]
-    return "; ".join(words) or "On request only", None
 
 
 def _rules(line: Line) -> dict[str, Any]:

@@ -6,18 +6,25 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from jarvis.alerts import results
 from jarvis.config import secrets
 from jarvis.control import plain
 from jarvis.control.desk import Desk
 from jarvis.control.plain import Misfit
 from jarvis.errors import Refused
+from jarvis.running.queueing import Asked
 from jarvis.running.timetable import Line
 
 
-def run(desk: Desk, *, name: str, with_: dict[str, Any] | None = None) -> dict[str, Any]:
+def run(
+    desk: Desk, *, name: str, with_: dict[str, Any] | None = None, deliver: bool | None = None
+) -> dict[str, Any]:
     """Run a job now, with these values over those of its ``with:``; its schedule does not move.
 
     It is admitted like any other run: overlap, lock and slots count.
+
+    Parameters:
+        deliver: whether its result is delivered, whatever its ``deliver: {on: …}`` says
     """
     app = desk.daemon()
     line = desk.line(name)
@@ -25,7 +32,19 @@ def run(desk: Desk, *, name: str, with_: dict[str, Any] | None = None) -> dict[s
     fitting(desk, line, values)
     if why := desk.broken(name):
         raise Refused(f"{name} cannot run: {why}")
-    return plain.run(app.conductor.submit(line.job, kind="manual", definition=line.definition, params=values))
+    cause = wish(line, deliver)
+    return plain.run(
+        app.conductor.submit(
+            Asked(job=line.job, kind="manual", definition=line.definition, params=values, cause=cause)
+        )
+    )
+
+
+def wish(line: Line, deliver: bool | None) -> dict[str, bool]:
+    """The cause of a run whose result is (not) to be delivered. Raises Misfit when nobody knows where to."""
+    if deliver and line.job.spec.deliver is None:
+        raise Misfit(f"{line.name} has no 'deliver:' that says where its result goes")
+    return {} if deliver is None else {results.WISH: deliver}
 
 
 def fitting(desk: Desk, line: Line, values: Mapping[str, Any]) -> None:

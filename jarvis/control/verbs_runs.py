@@ -8,16 +8,18 @@ from pydantic import Field
 
 from jarvis.control import plain
 from jarvis.control.desk import Desk
+from jarvis.core import causes, triggers
 from jarvis.core.run import Run
 from jarvis.errors import NotFound, Refused
 from jarvis.handling import rundir, transcript
-from jarvis.store import queries, runs
+from jarvis.store import events, queries, runs
 
 Word = Literal[
     "queued", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "skipped", "missed"
 ]
 Limit = Annotated[int, Field(ge=1, le=10_000)]
 Size = Annotated[int, Field(ge=1, le=4_194_304)]
+LONGEST_CHAIN = 20
 Number = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """A run's number, or a byte's: what the ledger and files can count to."""
 
@@ -67,6 +69,9 @@ def show(desk: Desk, *, id: Number) -> dict[str, Any]:
         }
     return plain.run(run) | {
         "params": dict(run.params),
+        "cause": dict(run.cause),
+        "because": _because(desk, run),
+        "asked_for": _asked_for(desk, run),
         "pid": run.pid,
         "error": run.error,
         "waiting": waiting,
@@ -78,6 +83,28 @@ def show(desk: Desk, *, id: Number) -> dict[str, Any]:
             for one in attempts
         ],
     }  # fmt: skip
+
+
+def _because(desk: Desk, run: Run) -> list[str]:
+    """What asked for the run, and what asked for that, back to the beginning of the chain."""
+    found: list[str] = []
+    one: Run | None = run
+    while one is not None and len(found) < LONGEST_CHAIN and (said := causes.said(one.cause)):
+        found.append(said)
+        before = one.cause.get("run")
+        with desk.database.read() as connection:
+            one = runs.get(connection, before) if isinstance(before, int) else None
+    return found
+
+
+def _asked_for(desk: Desk, run: Run) -> list[dict[str, Any]]:
+    """The runs of jobs that are on: this run's end."""
+    if not run.status.ended:
+        return []
+    followers = [name for name, line in desk.lines.items() if triggers.written(line.entry.body)]
+    with desk.database.read() as connection:
+        found = events.caused(connection, f"run:{run.id}", followers) if followers else []
+    return [{"id": one.id, "job": one.job, "attempt": one.attempt, "status": one.status} for one in found]
 
 
 def _run(desk: Desk, number: int) -> Run:

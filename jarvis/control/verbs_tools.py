@@ -59,16 +59,10 @@ def check(desk: Desk, *, file: Path | None = None) -> dict[str, Any]:
 def _described(job: Job, broken: str | None, desk: Desk) -> dict[str, Any]:
     timed = schedule.for_job(job)
     moment = timed.next(desk.now()) if timed and job.spec.enabled else None
-    words = [timed.explain()] if timed else []
-    words += [
-        "At every boot" if when.start == "boot" else "At every start of Jarvis"
-        for when in job.when
-        if when.start
-    ]
     return {
         "name": job.name,
         "handler": job.run,
-        "english": "; ".join(words) or "On request only",
+        "english": plain.english(job.dump(), timed),
         "timezone": job.timezone,
         "enabled": job.spec.enabled,
         "next_at": plain.instant(moment.at) if moment else None,

@@ -76,6 +76,13 @@ def limit(job: Job) -> int:
     return job.spec.max_instances
 
 
+def overlap(run: Run, job: Job) -> str:
+    """What holds for this run: one that an event or another run asked for waits, unless the job says otherwise."""
+    if run.caused and "overlap" not in job.spec.model_fields_set:
+        return "queue"
+    return job.spec.overlap
+
+
 def admit(run: Run, job: Job, now: Situation) -> Decision:
     """Ask the rules in their order: broken, paused, too early, too late, overlap, spacing, lock, slot, condition.
 
@@ -95,7 +102,7 @@ def admit(run: Run, job: Job, now: Situation) -> Decision:
 def _usable(run: Run, now: Situation) -> Refuse | None:
     if now.broken:
         return Refuse(status=Status.FAILED, why=now.broken)
-    if now.paused and run.scheduled:
+    if now.paused and (run.scheduled or run.caused):
         return Refuse(status=Status.SKIPPED, why=now.paused)
     return None
 
@@ -116,7 +123,7 @@ def _alone(run: Run, job: Job, now: Situation) -> Wait | Refuse | None:
         return None
     names = ", ".join(map(str, now.running[:3]))
     plural = "runs" if len(now.running) > 1 else "run"
-    match job.spec.overlap:
+    match overlap(run, job):
         case "queue":
             return Wait(on=Blocker.JOB, why=f"behind {plural} {names} (overlap: queue)")
         case "replace":

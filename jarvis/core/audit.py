@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 
-from jarvis.core import counted
+from jarvis.core import counted, provenance
 from jarvis.core.complaints import Complaints, Violation
 from jarvis.core.conduct import Conduct, Together
 from jarvis.core.coverage import Coverage
@@ -93,6 +93,7 @@ def audit_job(evidence: Evidence, frame: Frame) -> Report:
         asked.rows(first)
     coverage.finish()
     asked.finish()
+    provenance.judge(evidence, frame, complaints)
     together = Together(evidence, frame, complaints)
     for begun in evidence.begun:
         together.began(begun)
@@ -154,8 +155,8 @@ class _Starts:
 
     def rows(self, rows: Iterable[Row]) -> None:
         for row in rows:
-            if row.kind != "start":
-                continue
+            if row.kind != "start" or row.fire.startswith("start:mount:"):
+                continue  # of a mount only the row itself is evidence
             known = self._frame.begin is None and not self._frame.restored(row.scheduled_at)
             if known and row.fire not in self._begun:
                 text = f"run {row.id} says {row.fire}, but no such start of a daemon is known"

@@ -14,7 +14,7 @@ from jarvis.core.duration import spell
 from jarvis.core.evidence import Begun, Definition, Evidence, Frame, Row
 from jarvis.core.run import Status, instant
 
-KINDS = frozenset({"schedule", "manual", "event", "watch", "start"})
+KINDS = frozenset({"schedule", "manual", "event", "run", "watch", "start", "service"})
 LAUNCH = timedelta(seconds=10)
 """A run that was admitted in time may begin so much later: its process has to be made."""
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from jarvis.core.job import JobSpec
+from jarvis.core.when import KINDS
 
 Clash = tuple[tuple[str | int, ...], str, str | None]
 """Where in the job, what is wrong, what to do."""
@@ -58,6 +59,7 @@ def clashes(spec: JobSpec, body: Mapping[str, Any], *, python: bool) -> Iterator
     yield from _shell(body, python)
     yield from _times(spec, body)
     yield from _together(spec, body)
+    yield from _service(spec, body)
 
 
 def _place(spec: JobSpec, body: Mapping[str, Any], python: bool) -> Iterator[Clash]:
@@ -142,3 +144,18 @@ def _together(spec: JobSpec, body: Mapping[str, Any]) -> Iterator[Clash]:
             "catch_up: all with overlap: replace would end each run by the next",
             "use overlap: queue",
         )
+
+
+def _service(spec: JobSpec, body: Mapping[str, Any]) -> Iterator[Clash]:
+    """A service runs all the time: it is due at no moment, and it is one."""
+    if spec.service is None:
+        return
+    for name in (*KINDS, "schedules"):
+        if body.get(name):
+            yield (name,), f"a service runs all the time; {name} says when a job is due", "keep one of them"
+    if body.get("retry") not in (None, "none", {}):
+        yield ("retry",), "a service is started again as its service: says, not by retry", "take retry away"
+    if "max_instances" in body and spec.max_instances > 1:
+        yield ("max_instances",), "a service is one run at a time", "write one job for each"
+    if spec.service.max_wait < spec.service.wait:
+        yield ("service", "max_wait"), "max_wait is less than wait", "swap them"

@@ -63,6 +63,31 @@ class Damaged(NamedTuple):
     run: int | None = None
 
 
+class Caused(NamedTuple):
+    """A first attempt whose fire names a run (``run:41``) or an event (``event:7``).
+
+    ``there``: the ledger has it. Of a run: its job and status, and whether it was tried again after that. Of an event:
+    ``jobs`` is what it became, as stored.
+    """
+
+    id: int
+    fire: str
+    at: datetime
+    definition: int | None
+    there: bool
+    job: str | None = None
+    status: str | None = None
+    again: bool = False
+    jobs: str | None = None
+
+
+class Unanswered(NamedTuple):
+    """A run that ended, or an event that was matched, while the job was on: it, and no row came of it."""
+
+    what: str
+    at: datetime
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Term:
     """The job was due under ``definition`` for its moments m with from_at < m <= until_at (None: still)."""
@@ -150,6 +175,8 @@ class Evidence:
     damaged: Sequence[Damaged] = ()
     rows: Iterable[Row | Damaged] = ()
     begun: Iterable[Begun] = ()
+    caused: Iterable[Caused] = ()
+    unanswered: Iterable[Unanswered] = ()
 
     def in_force(self, at: datetime) -> list[Definition]:
         """The definitions that may have decided about a start at this instant."""
@@ -164,13 +191,17 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """What is true for all jobs. Before ``horizon`` the ledger was pruned; before ``since`` nobody asked."""
+    """What is true for all jobs. Before ``horizon`` the ledger was pruned; before ``since`` nobody asked.
+
+    ``events_pruned``: events up to this number may be gone.
+    """
 
     now: datetime
     since: datetime | None = None
     horizon: datetime | None = None
     facts: Sequence[Fact] = ()
     starts: Sequence[Start] = field(default=())
+    events_pruned: int = 0
 
     @property
     def begin(self) -> datetime | None:

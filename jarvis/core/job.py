@@ -86,10 +86,11 @@ class JobSpec(Model):
     def resolve(self, name: str, *, timezone: str, python: bool) -> Job:
         """The job to work with. ``python``: the handler is a Python function (not a program); see Job."""
         timeout, retry = self.timeout, self.retry
+        brief = python and self.service is None
         if timeout is None:
-            timeout = HANDLER_TIMEOUT if python else "none"
+            timeout = HANDLER_TIMEOUT if brief else "none"
         if retry is None:
-            retry = Retry() if python else "none"
+            retry = Retry() if brief else "none"
         run, form = self.run, dict(self.with_)
         if self.command is not None:
             run, form = "command", {**form, "command": self.command}
@@ -133,6 +134,11 @@ class Job:
     @property
     def thread(self) -> bool:
         return self.spec.in_ == "thread"
+
+    @property
+    def service(self) -> bool:
+        """It is meant to run all the time."""
+        return self.spec.service is not None
 
     def dump(self) -> dict[str, Any]:
         """The definition as data: what ``load`` reads back, JSON types only, secrets as references."""

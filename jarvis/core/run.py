@@ -72,6 +72,11 @@ class Run:
         return self.fire.startswith("manual:")
 
     @property
+    def caused(self) -> bool:
+        """An event or the end of another run asked for it: nothing asks again if it does not run."""
+        return self.fire.startswith(("event:", "run:"))
+
+    @property
     def scheduled(self) -> bool:
         return self.fire.startswith("schedule:")
 

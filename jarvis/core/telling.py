@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr, field_validator, model_validator
 
+from jarvis.core import template
 from jarvis.core.duration import Duration
-from jarvis.core.fields import NAME, Command, Model, Text
+from jarvis.core.fields import NAME, Command, Model, SecretRef, Text
 
 Severity = Literal["info", "low", "medium", "warning", "high", "critical"]
 Ending = Literal["failed", "timed_out", "lost", "missed", "skipped", "cancelled"]
@@ -29,23 +31,43 @@ class AlertRule(Model):
     longer_than_usual: Annotated[float, Field(gt=1, le=1000, allow_inf_nan=False)] | None = None
 
 
+def _template(text: str) -> str:
+    if wrong := template.problem(text):
+        raise ValueError(f"{wrong[0]} ({wrong[1]})")
+    return text
+
+
 class Deliver(Model):
-    """Where a job's result goes. Templates know ``$result $task_name $timestamp`` and more."""
+    """Where a job's result goes. Templates know ``$result $task_name $timestamp`` and more (core.template)."""
 
     to: Names
     on: Literal["always", "output", "failure", "success"] = "always"
-    subject: StrictStr | None = None
-    body: StrictStr | None = None
+    subject: Annotated[StrictStr, AfterValidator(_template)] | None = None
+    body: Annotated[StrictStr, AfterValidator(_template)] | None = None
 
 
 class Telegram(Model):
-    """A bot and the chat it writes to."""
+    """A bot and the chat it writes to. ``api``: another server that speaks Telegram's bot API."""
 
     token: Text
-    chat: Text
+    chat: Text | StrictInt
+    api: Annotated[StrictStr, Field(pattern=r"^https?://[^/]")] = "https://api.telegram.org"
 
 
 SENDERS = ("url", "macos", "telegram", "command", "journal")
+MOST_PATIENCE = timedelta(minutes=5)
+
+
+def _some_patience(length: timedelta) -> timedelta:
+    if not timedelta(milliseconds=100) <= length <= MOST_PATIENCE:
+        raise ValueError("between 100ms and 5m")
+    return length
+
+
+def _true(value: bool) -> bool:
+    if not value:
+        raise ValueError("write macos: true, or leave the channel out")
+    return value
 
 
 class Channel(Model):
@@ -55,14 +77,24 @@ class Channel(Model):
     """
 
     url: Text | None = None
-    macos: StrictBool | None = None
+    macos: Annotated[StrictBool, AfterValidator(_true)] | None = None
     telegram: Telegram | None = None
     command: Command | None = None
-    journal: StrictStr | None = None
+    journal: Annotated[StrictStr, Field(min_length=1)] | None = None
     severity: Severity = "info"
     rate: Duration = timedelta(seconds=60)
-    timeout: Duration = timedelta(seconds=10)
+    timeout: Annotated[Duration, AfterValidator(_some_patience)] = timedelta(seconds=10)
     quiet: StrictBool = True
+
+    @classmethod
+    def of(cls, written: str | SecretRef | Channel) -> Channel:
+        """A channel as jobs.yaml writes it; a mere text (or secret) is its URL."""
+        return written if isinstance(written, Channel) else cls(url=written)
+
+    @property
+    def sender(self) -> str:
+        """Which of SENDERS it is."""
+        return next(name for name in SENDERS if getattr(self, name) is not None)
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -80,6 +112,15 @@ class Quiet(Model):
     to: Annotated[StrictStr, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:00"
     timezone: StrictStr | None = None
     except_: Severity = Field(default="critical", alias="except")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, name: str | None) -> str | None:
+        try:
+            ZoneInfo(name or "UTC")
+        except (ValueError, OSError, KeyError):
+            raise ValueError(f"there is no time zone {name!r:.60}; write for example Europe/London") from None
+        return name
 
 
 class Escalate(Model):

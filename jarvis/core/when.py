@@ -17,6 +17,9 @@ Ended = Literal["succeeded", "failed", "timed_out", "lost", "skipped", "cancelle
 """How a run ended; ``bad``: failed, timed_out or lost; ``ended``: in whatever way."""
 
 
+Pattern = Annotated[StrictStr, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
+
+
 class Every(Model):
     """A period, anchored: moments are ``anchor + k * period`` (the anchor is the epoch unless given)."""
 
@@ -30,9 +33,9 @@ class Watch(Model):
     Changes within ``debounce`` of each other are one fire, which comes after ``max_wait`` at the latest.
     """
 
-    paths: StrictStr | Annotated[list[StrictStr], Field(min_length=1)]
-    globs: list[StrictStr] = Field(default_factory=list)
-    ignore: list[StrictStr] = Field(default_factory=list)
+    paths: Pattern | Annotated[list[Pattern], Field(min_length=1)]
+    globs: list[Pattern] = Field(default_factory=list)
+    ignore: list[Pattern] = Field(default_factory=list)
     when: Literal["modified", "exists", "not_empty"] = "modified"
     recursive: StrictBool = True
     initial: StrictBool = True
@@ -51,7 +54,7 @@ class On(Model):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.event is None) == (self.job is None):
-            raise ValueError("on has exactly one of event and job")
+            raise ValueError("it has exactly one of event and job; write for example event: \"github/push\", or job: backup")
         if self.job is not None and self.where:
             raise ValueError("where asks about an event's payload; on: job has none")
         if self.event is not None and "status" in self.model_fields_set:

@@ -24,6 +24,7 @@ from typing import Any
 from jarvis import errors
 from jarvis.handling import context, contract, mount, stores
 from jarvis.handling.contract import Outcome
+from jarvis.handling.progress import Progress
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -93,17 +94,19 @@ def _outcome(payload: Mapping[str, Any]) -> Outcome:
 
 def _context(payload: Mapping[str, Any], opened: stores.LazyStores) -> context.Context:
     secrets = payload.get("secrets") or {}
+    run = context.view(payload["run"])
     zone = _zone(payload.get("timezone"))
     return context.Context(
-        run=context.view(payload["run"]),
+        run=run,
         now=(_instant(payload.get("now")) or datetime.now(UTC)).astimezone(zone),
         deadline=_instant(payload.get("deadline")),
         memory=payload.get("memory") or {},
         secrets=secrets,
         stores=opened,
         state=_state(payload),
-        progress=context.Progress(Path(payload["dir"]) / "progress"),
+        progress=Progress(Path(payload["dir"]) / "progress"),
         logger=_logger(secrets),
+        live=(lambda alert: opened.tell(run.id, run.job, alert)) if payload.get("service") else None,
     )
 
 

@@ -8,11 +8,8 @@ people watching.
 from __future__ import annotations
 
 import functools
-import json
 import logging
-import math
-import os
-import time
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,22 +20,29 @@ from jarvis import errors
 from jarvis.handling import contract
 from jarvis.handling.contract import Alert, Outcome
 from jarvis.handling.lean import veil
+from jarvis.handling.log import Log, Logger
 from jarvis.handling.memory import Memory
+from jarvis.handling.progress import Progress
 from jarvis.handling.secret import Secret
 
 if TYPE_CHECKING:
+    from jarvis.store.breakers import Breakers
+    from jarvis.store.cache import Cache
     from jarvis.store.events import Events
+    from jarvis.store.known import Known
     from jarvis.store.ledger import Ledger
-
-PROGRESS_EVERY = 0.1
-
-
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+    from jarvis.store.metrics import Metrics
+    from jarvis.store.rules import Rules
+    from jarvis.store.samples import Samples
+    from jarvis.store.tickets import Tickets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunView:
-    """The run as its handler sees it. ``fire`` names the due moment, ``attempt`` counts from 1."""
+    """The run as its handler sees it. ``fire`` names the due moment, ``attempt`` counts from 1.
+
+    ``cause``: the event or the run that asked for it, with ``payload`` or ``status``; empty for a schedule's moments.
+    """
 
     id: int
     job: str
@@ -46,6 +50,7 @@ class RunView:
     attempt: int = 1
     scheduled_at: datetime
     params: Mapping[str, Any] = field(default_factory=dict)
+    cause: Mapping[str, Any] = field(default_factory=dict)
 
 
 def view(data: Mapping[str, Any]) -> RunView:
@@ -57,6 +62,7 @@ def view(data: Mapping[str, Any]) -> RunView:
         attempt=int(data.get("attempt", 1)),
         scheduled_at=datetime.fromisoformat(data["scheduled_at"]),
         params=data.get("params") or {},
+        cause=data.get("cause") or {},
     )
 
 
@@ -69,12 +75,33 @@ class Stores(Protocol):
     @property
     def ledger(self) -> Ledger: ...
 
+    @property
+    def breakers(self) -> Breakers: ...
+
+    @property
+    def rules(self) -> Rules: ...
+
+    @property
+    def known(self) -> Known: ...
+
+    @property
+    def cache(self) -> Cache: ...
+
+    @property
+    def tickets(self) -> Tickets: ...
+
+    @property
+    def samples(self) -> Samples: ...
+
+    @property
+    def metrics(self) -> Metrics: ...
+
 
 class Context:
     """What a handler is given first.
 
     ``now``          when this attempt began (aware)
-    ``run``          id, job, fire, attempt, scheduled_at, params
+    ``run``          id, job, fire, attempt, scheduled_at, params, cause
     ``deadline``     when the run will be stopped (aware), or None
     ``log``          ``log.info("fetched", pages=3)``: a line in the run's output
     ``alert(…)``     tell a person something
@@ -82,6 +109,8 @@ class Context:
     ``memory``       a mapping that is the same at the job's next run; JSON values
     ``progress(…)``  how far it is, for those who watch
     ``events``, ``ledger``  stores of shipped handlers
+    ``breakers``     circuit breakers: ``breakers.get("oura").call(fetch)``
+    ``rules``, ``known``, ``cache``  rules; delegations, decisions, facts; values kept for a while
     ``state``        the state directory
     """
 
@@ -97,7 +126,10 @@ class Context:
         state: Path | None = None,
         progress: Progress | None = None,
         logger: Logger | None = None,
+        ending: threading.Event | None = None,
+        live: Callable[[Alert], None] | None = None,
     ) -> None:
+        """``ending``: set when the run is told to end. ``live``: says alerts at once, for those that never return."""
         self.run = run
         self.now = now
         self.deadline = deadline
@@ -107,18 +139,43 @@ class Context:
         self._stores = stores
         self._state = state
         self._progress = progress
+        self._ending = ending or threading.Event()
+        self._live = live
         self._alerts: list[Alert] = []
 
+    def wait(self, seconds: float) -> bool:
+        """Wait so long; True as soon as the run is told to end. For services: ``while not ctx.wait(5): …``."""
+        return self._ending.wait(seconds)
+
     def alert(
-        self, text: str, *, key: str | None = None, severity: str = "medium", title: str | None = None
+        self,
+        text: str,
+        *,
+        key: str | None = None,
+        severity: str = "medium",
+        title: str | None = None,
+        once: bool = False,
     ) -> None:
         """Tell a person. Alerts with the same ``key`` are about the same trouble.
 
         ``severity``: info, low, medium (or warning), high, critical. Raises ValueError for another word.
+        ``once``: it happened; without it a key stays a problem until a later run succeeds and does not raise it.
         """
         if not text.strip():
             raise ValueError("an alert needs a text")
-        self._alerts.append(Alert(text=text, key=key, severity=contract.severity(severity), title=title))
+        alert = Alert(text=text, key=key, severity=contract.severity(severity), title=title, once=once)
+        if self._live is None or not self._said(alert):
+            self._alerts.append(alert)
+
+    def _said(self, alert: Alert) -> bool:
+        """Said at once; what cannot be said now is told with the run's end."""
+        assert self._live is not None
+        try:
+            self._live(self._discreet(alert))
+        except errors.StoreError as error:
+            self.log.warning("an alert waits for the end of the run: %s", error)
+            return False
+        return True
 
     def secret(self, name: str) -> Secret:
         """A secret of this job. Raises NotFound with what there is."""
@@ -149,6 +206,45 @@ class Context:
         """The history of runs: pruning and copies."""
         return self._store().ledger
 
+    @property
+    def breakers(self) -> Breakers:
+        """Circuit breakers of outside services: one that fails again and again is left alone for a while."""
+        return self._store().breakers
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of the ledger, and what they ask it."""
+        return self._store().rules
+
+    @property
+    def known(self) -> Known:
+        """Delegations, decisions and facts."""
+        return self._store().known
+
+    @property
+    def cache(self) -> Cache:
+        """Values kept for a while: ``get``, ``set(key, value, ttl)``; the same for every job."""
+        return self._store().cache
+
+    @property
+    def tickets(self) -> Tickets:
+        """Violations and their tickets."""
+        return self._store().tickets
+
+    @property
+    def metrics(self) -> Metrics:
+        """Numbers that runs and pause sampling recorded."""
+        return self._store().metrics
+
+    def hidden(self, text: str) -> str:
+        """The text with ``[secret]`` where a secret of this job stood: for what is stored elsewhere."""
+        return self._hide(text)
+
+    @property
+    def samples(self) -> Samples:
+        """How this machine was: samples, pauses (``samples.stalls``)."""
+        return self._store().samples
+
     def _store(self) -> Stores:
         if self._stores is None:
             raise errors.StoreError("this run was given no ledger; pass stores= to the context")
@@ -169,17 +265,14 @@ class Context:
             outcome,
             result=self._hide(outcome.result),
             error=self._hide(outcome.error),
-            alerts=tuple(
-                replace(
-                    alert,
-                    text=self._hide(alert.text),
-                    title=self._hide(alert.title),
-                    key=self._hide(alert.key),
-                )
-                for alert in self._alerts
-            ),
+            alerts=tuple(map(self._discreet, self._alerts)),
             memory=changed,
             forgotten=forgotten,
+        )
+
+    def _discreet(self, alert: Alert) -> Alert:
+        return replace(
+            alert, text=self._hide(alert.text), title=self._hide(alert.title), key=self._hide(alert.key)
         )
 
     @overload
@@ -198,77 +291,3 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 @functools.lru_cache(maxsize=64)
 def _forms(secrets: frozenset[str]) -> veil.Forms:
     return veil.Forms(secrets)
-
-
-class Log:
-    """Event names with fields: ``log.info("fetched", pages=3)``. ``bind`` makes one with fixed fields."""
-
-    def __init__(
-        self,
-        logger: Logger,
-        fields: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._logger = logger
-        self._fields = dict(fields or {})
-
-    def bind(self, **fields: Any) -> Log:
-        return Log(self._logger, self._fields | fields)
-
-    def debug(self, event: str, *args: object, **fields: Any) -> None:
-        self._say(logging.DEBUG, event, args, fields)
-
-    def info(self, event: str, *args: object, **fields: Any) -> None:
-        self._say(logging.INFO, event, args, fields)
-
-    def warning(self, event: str, *args: object, **fields: Any) -> None:
-        self._say(logging.WARNING, event, args, fields)
-
-    def error(self, event: str, *args: object, **fields: Any) -> None:
-        self._say(logging.ERROR, event, args, fields)
-
-    def exception(self, event: str, *args: object, **fields: Any) -> None:
-        self._say(logging.ERROR, event, args, {"exc_info": True} | fields)
-
-    def _say(self, level: int, event: str, args: tuple[object, ...], fields: dict[str, Any]) -> None:
-        traceback = fields.pop("exc_info", None)
-        named = "".join(f" {name}={value!r}" for name, value in (self._fields | fields).items())
-        text = (event % args if args else event) + named
-        self._logger.log(level, "%s", text, exc_info=traceback)
-
-
-class Progress:
-    """The progress file of a run: one JSON line, replaced whole, at most ten times a second."""
-
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self._path = path
-        self._clock = clock
-        self._due = -math.inf
-        self._waiting: str | None = None
-
-    def say(self, done: float, total: float | None, text: str) -> None:
-        """Raises ValueError when ``done`` or ``total`` is no number."""
-        line = json.dumps(
-            {"done": _number(done), "total": None if total is None else _number(total), "text": text}
-        )
-        self._waiting = line
-        if self._clock() >= self._due:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what was said last. A disk that is full must not fail the job: then it is said in the log."""
-        if self._waiting is None:
-            return
-        self._due = self._clock() + PROGRESS_EVERY
-        part = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        try:
-            part.write_text(self._waiting + "\n", encoding="utf-8")
-            part.replace(self._path)
-        except OSError as error:
-            logging.getLogger("jarvis.handler").warning("progress could not be written: %s", error)
-        self._waiting = None
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"progress is a number, not {value!r}")
-    return value

@@ -53,15 +53,20 @@ class Broken(errors.JarvisError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alert:
-    """Something a person should know. ``key``: alerts with the same key are about the same trouble."""
+    """Something a person should know. ``key``: alerts with the same key are about the same trouble.
+
+    ``once``: it happened, and nobody is told when it is over; an alert without a key is always such a one.
+    """
 
     text: str
     key: str | None = None
     severity: str = "medium"
     title: str | None = None
+    once: bool = False
 
     def dump(self) -> dict[str, Any]:
-        return {"text": self.text, "key": self.key, "severity": self.severity, "title": self.title}
+        said = {"text": self.text, "key": self.key, "severity": self.severity, "title": self.title}
+        return said | ({"once": True} if self.once else {})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from jarvis.errors import LaunchError
-from jarvis.handling import burial, rundir
+from jarvis.handling import burial, rundir, transcript
 from jarvis.handling.lean import processes
 from jarvis.handling.link import Link
 from jarvis.handling.request import Notice, Request, StepRequest, Stream
@@ -107,6 +107,10 @@ class Launcher:
     def left(self, run: int) -> dict[str, Any] | None:
         """What a Python handler left in the run's directory."""
         return rundir.read_outcome(self._runs, run)
+
+    def tail(self, run: int, size: int, most: int) -> str:
+        """The last bytes of the ``size`` that a run wrote."""
+        return transcript.read(self._runs, run, max(0, size - most), most)[0].decode("utf-8", "replace")
 
     def bury(self, run: int) -> int:
         """End what is left of a run whose supervisor is dead; how many processes were killed."""

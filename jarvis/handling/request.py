@@ -35,7 +35,8 @@ class Request:
     """One run, ready to start: nothing left to look up.
 
     ``payload`` (for a Python handler) and ``stdin`` reach the program's standard input and no disk; without
-    either it is /dev/null. ``hidden`` are the values of secrets: they reach no disk either, and are replaced by
+    either it is /dev/null. ``cause`` (JSON) is written to ``cause.json`` in the run's folder, which
+    JARVIS_CAUSE_FILE names. ``hidden`` are the values of secrets: they reach no disk either, and are replaced by
     ``[secret]``, in whatever form a program writes them, before its output is stored. ``cwd`` None: the job's HOME.
     ``cap`` in bytes. ``success_codes`` decide whether after steps run; the caller judges the run by them.
     JARVIS_RUN_DIR is added to ``env``: the run's own folder.
@@ -49,6 +50,7 @@ class Request:
     env: Mapping[str, str]
     cwd: str | None = None
     payload: str | None = None
+    cause: str | None = None
     stdin: str | None = None
     hidden: tuple[str, ...] = field(default=(), repr=False)
     before: tuple[StepRequest, ...] = ()
@@ -73,9 +75,13 @@ class Request:
     def frame(self, runs: Path) -> bytes:
         """The request as it travels to its supervisor."""
         body: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
+        folder = os.fspath(rundir.folder(runs, self.run))
+        own = {"JARVIS_RUN_DIR": folder}
+        if self.cause is not None:
+            own["JARVIS_CAUSE_FILE"] = os.path.join(folder, "cause.json")
         body |= {
             "hidden": [value for value in self.hidden if len(value) >= veil.SHORTEST],
-            "env": {**self.env, "JARVIS_RUN_DIR": os.fspath(rundir.folder(runs, self.run))},
+            "env": {**self.env, **own},
             "before": [_step(step) for step in self.before],
             "after": [_step(step) for step in self.after],
             "timeout": None if self.timeout is None else self.timeout.total_seconds(),
@@ -104,7 +110,7 @@ class Notice:
 
 
 _PLAIN = (
-    *("run", "job", "fire", "attempt", "argv", "cwd", "payload", "stdin", "success_codes", "detach"),
+    *("run", "job", "fire", "attempt", "argv", "cwd", "payload", "cause", "stdin", "success_codes", "detach"),
     *("cap", "umask", "nice", "io", "cpu", "uid", "gid", "groups"),
 )
 

@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING
 from jarvis import errors
 
 if TYPE_CHECKING:
+    from jarvis.handling.contract import Alert
+    from jarvis.store.breakers import Breakers
+    from jarvis.store.cache import Cache
     from jarvis.store.database import Database
     from jarvis.store.events import Events
+    from jarvis.store.known import Known
     from jarvis.store.ledger import Ledger
+    from jarvis.store.metrics import Metrics
+    from jarvis.store.rules import Rules
+    from jarvis.store.samples import Samples
+    from jarvis.store.tickets import Tickets
 
 SQLITE = "sqlite:///"
 
@@ -23,6 +31,7 @@ class LazyStores:
         self._url = url
         self._lock = threading.Lock()
         self._opened: Database | None = None
+        self._breakers: Breakers | None = None
 
     def _database(self) -> Database:
         from jarvis.store import database
@@ -50,12 +59,75 @@ class LazyStores:
 
         return ledger.Ledger(self._database())
 
+    @property
+    def rules(self) -> Rules:
+        from jarvis.store import rules
+
+        return rules.Rules(self._database())
+
+    @property
+    def known(self) -> Known:
+        from jarvis.store import known
+
+        return known.Known(self._database())
+
+    @property
+    def cache(self) -> Cache:
+        from datetime import UTC, datetime
+
+        from jarvis.store import cache
+
+        return cache.Cache(self._database(), lambda: datetime.now(UTC))
+
+    @property
+    def tickets(self) -> Tickets:
+        from jarvis.store import tickets
+
+        return tickets.Tickets(self._database())
+
+    @property
+    def metrics(self) -> Metrics:
+        from jarvis.store import metrics
+
+        return metrics.Metrics(self._database())
+
+    @property
+    def samples(self) -> Samples:
+        from jarvis.store import samples
+
+        return samples.Samples(self._database())
+
+    def tell(self, run: int, job: str, alert: Alert) -> None:
+        """Journal an alert of a run that goes on (a service's). Raises StoreError."""
+        from datetime import UTC, datetime
+
+        from jarvis.store import journal
+
+        note = journal.Note(
+            at=datetime.now(UTC), severity=alert.severity, key=alert.key, job=job, run_id=run,
+            title=alert.title or alert.text.strip().splitlines()[0][:200], text=alert.text,
+            kind="notice" if alert.once or not alert.key else "problem",
+        )  # fmt: skip
+        with self._database().write() as connection:
+            journal.add(connection, [note])
+
+    @property
+    def breakers(self) -> Breakers:
+        from jarvis.store import breakers
+
+        database = self._database()
+        with self._lock:
+            if self._breakers is None:
+                self._breakers = breakers.Breakers(database)
+            return self._breakers
+
     def close(self) -> None:
         """Give the connections back, if any were made."""
         with self._lock:
             if self._opened is not None:
                 self._opened.close()
                 self._opened = None
+                self._breakers = None
 
 
 def ledger_path(url: str | None) -> Path:

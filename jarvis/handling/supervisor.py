@@ -126,6 +126,8 @@ class Supervisor:
 
     def _prepare(self) -> None:
         request = self.request
+        if request["cause"] is not None:
+            self.record.cause(request["cause"])
         if "capture" in (request["stdout"]["kind"], request["stderr"]["kind"]):
             self.output = output.Capture(self.record.folder, request["cap"], self._veil())
             self.watch.capture(self.output)

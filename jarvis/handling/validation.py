@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import field, make_dataclass
+from dataclasses import field, fields, is_dataclass, make_dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +21,7 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import ErrorDetails, to_jsonable_python
 
 from jarvis.core import duration
+from jarvis.handling import inside
 from jarvis.handling.contract import Broken
 from jarvis.handling.form import Parameter
 from jarvis.handling.secret import Secret
@@ -44,6 +45,7 @@ _WORDS = {
     "set_type": "a list",
     "dict_type": "a mapping",
     "mapping_type": "a mapping",
+    "dataclass_type": "a mapping",
     "path_type": "a path",
     "none_required": "nothing",
     "timezone_aware": "a moment with its zone such as 2026-11-20T09:00:00+00:00",
@@ -129,11 +131,21 @@ class Checker:
 
     def _finding(self, address: Address, group: list[ErrorDetails], values: Mapping[str, Any]) -> Finding:
         name, kind = str(address[0]) if address else "", group[0]["type"]
+        if kind == "unexpected_keyword_argument" and len(address) > 1:
+            return address, f"{_spell(address)}: there is no such parameter", self._inside(group[0])
+        if kind == "extra_forbidden" and len(address) > 1:
+            known = inside.known(
+                self._parameters[name].annotation, address[1:-1], group[0]["loc"][len(address) - 1]
+            )
+            where = f"{_spell(address[:-1])}: no parameter {str(address[-1])!r}"
+            return address, where, inside.hint(str(address[-1]), known)
         if kind == "unexpected_keyword_argument":
             return address, f"no parameter {name!r}", self._nearest(name, values)
         if kind in MISSING and len(address) == 1 and name not in values:
             return address, f"parameter {name!r} is missing", self._about(name)
         where = _spell(address)
+        if kind in MISSING and group[0]["loc"] and group[0]["loc"][-1] not in address[-1:]:
+            return address, f"{where}: {group[0]['loc'][-1]!r} is missing", None
         wanted = list(dict.fromkeys(filter(None, (_wanted(error) for error in group))))
         if not wanted:
             return address, f"{where}: {' or '.join(dict.fromkeys(_message(error) for error in group))}", None
@@ -146,6 +158,14 @@ class Checker:
         if not self._parameters:
             return "it takes none"
         return f"it takes {', '.join(self._parameters)}"
+
+    def _inside(self, error: ErrorDetails) -> str | None:
+        """What the block takes in which ``error`` was found."""
+        block = _block(self._parameters[str(error["loc"][0])].annotation)
+        known = [one.name for one in fields(block)] if block else []
+        if near := get_close_matches(str(error["loc"][-1]), known, 1, 0.5):
+            return f"did you mean {near[0]!r}?"
+        return f"it takes {', '.join(known)}" if known else None
 
     def _about(self, name: str) -> str | None:
         parameter = self._parameters.get(name)
@@ -177,6 +197,12 @@ def _abstract(origin: Any) -> bool:
     )
 
 
+def _block(annotation: Any) -> Any:
+    """The dataclass of a parameter that may be a block."""
+    candidates = (annotation, *typing.get_args(annotation))
+    return next((one for one in candidates if isinstance(one, type) and is_dataclass(one)), None)
+
+
 def plain(value: Any) -> Any:
     """A default as JSON data."""
     if isinstance(value, timedelta):
@@ -206,10 +232,14 @@ def _without_secrets(value: Any, at: Address = ()) -> tuple[Any, list[Address]]:
 def _address(error: ErrorDetails, values: Any) -> Address:
     """The place in ``values``: pydantic also names the members of unions it tried, which are no place."""
     address: list[str | int] = []
+    chosen = False  # a mapping with a kind: the form this chose is named before the field in it
     for step in error["loc"]:
+        if address and not chosen and isinstance(values, Mapping) and values.get("kind") == step:
+            chosen = True
+            continue
         listed = isinstance(values, list) and isinstance(step, int) and step < len(values)
         if listed or (isinstance(values, Mapping) and step in values):
-            values = values[step]
+            values, chosen = values[step], False
         elif address or error["type"] not in MISSING:
             continue
         address.append(step)

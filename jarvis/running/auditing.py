@@ -8,7 +8,7 @@ from datetime import datetime
 from jarvis.core import audit as audits
 from jarvis.core.audit import Report, Violation
 from jarvis.core.evidence import Frame
-from jarvis.store import testimony
+from jarvis.store import provenance, testimony
 from jarvis.store.database import Database
 
 
@@ -19,7 +19,14 @@ def audit(database: Database, since: datetime | None, now: datetime) -> Report:
     """
     with database.read() as connection:
         facts, starts, damaged = testimony.facts(connection)
-        frame = Frame(now=now, since=since, horizon=testimony.horizon(connection), facts=facts, starts=starts)
+        frame = Frame(
+            now=now,
+            since=since,
+            horizon=testimony.horizon(connection),
+            facts=facts,
+            starts=starts,
+            events_pruned=provenance.events_pruned(connection),
+        )
         report = audits.audit(testimony.evidence(connection, frame), frame)
     unreadable = [Violation(rule="unreadable", job="Jarvis", text=each.what) for each in damaged]
     return replace(report, violations=(*unreadable, *report.violations))

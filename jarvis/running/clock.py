@@ -24,13 +24,14 @@ from jarvis.core.clockfacts import Fact, Reading
 from jarvis.core.run import Run
 from jarvis.core.settle import Lateness
 from jarvis.errors import StoreError
-from jarvis.running import recording
+from jarvis.running import following, recording
 from jarvis.running.readings import Clocks, Heartbeat
 from jarvis.running.recording import Renewal
 from jarvis.running.timetable import Line, Timetable
 from jarvis.running.trouble import Troubles
 from jarvis.store import book, crashpoint
 from jarvis.store.database import Database
+from jarvis.store.journal import Note
 
 log = logging.getLogger("jarvis.clock")
 
@@ -113,6 +114,10 @@ class Clock:
         self.timetable = Timetable()
         self.timetable.lateness = self._lateness
         self.passes = 0
+        self.after_pass: Callable[[], None] = lambda: None
+        self.heard: Callable[[Sequence[Note]], None] = lambda notes: None
+        self.changes = 0
+        self.timetable.triggers = following.Gathered(self.timetable, lambda: self.changes)
         self._database = database
         self._clocks = clocks
         self._heartbeat = heartbeat
@@ -165,7 +170,9 @@ class Clock:
                 with self._database.write() as connection:
                     change = Change(connection, now, self.timetable)
                     yield change
-                    runs = recording.record(connection, self.timetable.decisions, now)
+                    runs = recording.record(
+                        connection, self.timetable.decisions, now, self.timetable.triggers(), self.heard
+                    )
                     change.write_rows()
                     crashpoint.here("change.in-transaction")
             except BaseException:
@@ -173,6 +180,7 @@ class Clock:
                 raise
             self.timetable.take()
             change.finish()
+            self.changes += 1
         self._release([*change.released, *runs])
         self.wake()
 
@@ -189,6 +197,7 @@ class Clock:
                 released = self._failed(f"{type(error).__name__}: {error}")
         self._release(released)
         self.passes += 1
+        self.after_pass()
         self._waited = self._next_wait()
         return self._waited.total_seconds()
 
@@ -217,7 +226,7 @@ class Clock:
         with self._database.write() as connection:
             if back := clockfacts.set_back(self._unwritten):
                 renewals = recording.begin_era(connection, self.timetable, now + back, now, back)
-            runs = recording.record(connection, decisions, now)
+            runs = recording.record(connection, decisions, now, self.timetable.triggers(), self.heard)
             for fact in self._unwritten:
                 book.note_fact(connection, fact)
             if over:

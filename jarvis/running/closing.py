@@ -8,11 +8,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from jarvis.alerts import results
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
+from jarvis.core.triggers import NOTHING, Triggers
 from jarvis.handling.contract import Outcome
 from jarvis.handling.launch import Alive, Dead, Finished, Launcher, NeverStarted
-from jarvis.running import judging
+from jarvis.running import following, judging
 from jarvis.running.judging import Verdict
 from jarvis.store import crashpoint, journal, memory, runs
 from jarvis.store.database import Database
@@ -28,7 +30,10 @@ def verdict(run: Run, job: Job, launcher: Launcher, now: datetime) -> Verdict | 
     """How a run ended, from what its directory says; None while its supervisor is alive."""
     match launcher.find(run.id):
         case Finished(result=result):
-            return judging.supervised(run, job, result, outcome(launcher.left(run.id)), now)
+            judged = judging.supervised(run, job, result, outcome(launcher.left(run.id)), now)
+            if judged.delivers and not job.python:
+                judged = replace(judged, output=launcher.tail(run.id, result.output_bytes, results.TAIL))
+            return judged
         case Dead():
             killed = launcher.bury(run.id)
             left = f"; {killed} processes of it were ended" if killed else ""
@@ -55,8 +60,9 @@ def write(
     verdicts: Sequence[Verdict],
     notes: Sequence[Note],
     now: datetime,
+    triggers: Triggers = NOTHING,
 ) -> list[Run]:
-    """One transaction; returns the rows of further attempts, queued."""
+    """One transaction; returns the rows of further attempts and of jobs that follow (``on:``), queued."""
     with database.write() as connection:
         runs.mark_started(connection, started)
         runs.close(connection, [judged.run for judged in verdicts])
@@ -67,12 +73,16 @@ def write(
             retries = runs.insert(
                 connection, [_retry(judged, number, now) for number, judged in enumerate(again, first)]
             )
+        over = [judged.run for judged in verdicts if judged.retry_at is None]
+        followers = following.follow(connection, over, triggers, now)
         journal.add(connection, [*notes, *(note for judged in verdicts for note in judged.notes)])
         for judged in verdicts:
             if judged.memory or judged.forgotten:
                 memory.keep(connection, judged.run.job, judged.memory, judged.forgotten, now)
+            if judged.delivers and judged.retry_at is None:
+                results.post(connection, judged.run, judged.delivers, judged.output, now)
         crashpoint.here("conductor.in-transaction")
-    return retries
+    return [*retries, *followers]
 
 
 class Write(Protocol):
@@ -133,7 +143,8 @@ def say(verdicts: Sequence[Verdict]) -> None:
         if not (crowd and _well(judged.run)):
             _say_one(judged.run)
         for note in judged.notes:
-            log.warning("alert %s %s", note.severity, note.title)
+            if note.kind != "recovery":
+                log.warning("alert %s %s", note.severity, note.title)
 
 
 def _well(run: Run) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,17 +18,20 @@ from jarvis.core.admission import Refuse
 from jarvis.core.clockfacts import Reading
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
+from jarvis.core.triggers import NOTHING, Triggers
 from jarvis.errors import JarvisError, LaunchError, Refused, StoreError
 from jarvis.handling.launch import Launcher, Notice, Request
-from jarvis.running import closing
+from jarvis.running import closing, queueing
 from jarvis.running.deciding import Decider, Jobs
 from jarvis.running.floor import Floor
 from jarvis.running.judging import Verdict
+from jarvis.running.queueing import Asked
 from jarvis.running.readings import Clocks
+from jarvis.running.telling.afflicted import Afflicted
 from jarvis.running.threads import Called, Threads
 from jarvis.running.trouble import Troubles
 from jarvis.running.work import Answered, Cancel, Released, Work
-from jarvis.store import crashpoint, runs
+from jarvis.store import crashpoint
 from jarvis.store import database as databases
 from jarvis.store.database import Database
 from jarvis.store.journal import Note
@@ -61,9 +63,11 @@ class Conductor:
         prepare: Callable[[Run, Job, Mapping[str, Any], datetime], Request],
         ask: Callable[[Run, Job], None],
         environ: Mapping[str, str],
+        triggers: Callable[[], Triggers] = lambda: NOTHING,
     ) -> None:
         self.floor = Floor(dict(slots))
         self.rounds = 0
+        self.each_round: list[Callable[[Work, datetime], None]] = []
         self._database = database
         self._launcher = launcher
         self._threads = threads
@@ -71,7 +75,9 @@ class Conductor:
         self._troubles = troubles
         self._ask = ask
         self._environ = environ
+        self._triggers = triggers
         self._memory = closing.Memories(database)
+        self.afflicted = Afflicted(database)
         self._decider = Decider(
             floor=self.floor,
             jobs=jobs,
@@ -87,6 +93,8 @@ class Conductor:
 
     def start(self) -> None:
         self._memory.load()
+        self.afflicted.load()
+        self._decider.stuck = set(self.afflicted.stuck)
         self._thread.start()
 
     def stop(self, within: timedelta) -> None:
@@ -125,24 +133,16 @@ class Conductor:
             raise said
         return said
 
-    def submit(self, job: Job, *, kind: str, definition: int | None, params: Mapping[str, Any]) -> Run:
+    def submit(self, asked: Asked) -> Run:
         """Queue a fire that no schedule asked for (``manual:<id>``); returns its row, already committed."""
-        now = self._clocks.read().wall_at
         with self._database.write() as connection:
-            run = Run(
-                id=runs.reserve(connection, 1),
-                job=job.name,
-                fire=f"{kind}:{uuid.uuid4().hex[:12]}",
-                attempt=1,
-                status=Status.QUEUED,
-                scheduled_at=now,
-                queued_at=now,
-                definition=definition,
-                params=params,
-            )
-            runs.insert(connection, [run])
+            run = queueing.insert(connection, asked, self._clocks.read().wall_at)
         self.release([run])
         return run
+
+    def close(self, run: Run, refusal: Refuse, work: Work, now: datetime) -> None:
+        """A waiting run ends without having started; in ``each_round`` only."""
+        self._decider.close(run, refusal, work, now)
 
     def adopt(self, run: Run, job: Job) -> None:
         """A run of an earlier daemon that is still running; before ``start`` only."""
@@ -204,6 +204,11 @@ class Conductor:
                 why = f"could not be started: {type(error).__name__}: {error}"
                 self._decider.close(run, Refuse(status=Status.FAILED, why=why), work, now)
         self._decider.watch_the_time(work, now)
+        for look in self.each_round:
+            try:
+                look(work, now)
+            except Exception:  # what looks on must not keep the round from being written
+                log.exception("a look at the round failed; it is asked again in the next one")
         if work.writes and not self._write(work, now):
             return
         self._act(work)
@@ -211,11 +216,15 @@ class Conductor:
 
     def _write(self, work: Work, now: datetime) -> bool:
         """Everything of this round in one transaction, tried until the ledger takes it; False when stopping."""
+        work.verdicts = list(self.afflicted.over(work.verdicts, now))
+        self.afflicted.hear(work.notes)
 
         def write(
             started: Iterable[Run], verdicts: Sequence[Verdict], notes: Sequence[Note] = ()
         ) -> list[Run]:
-            return self._patiently(lambda: closing.write(self._database, started, verdicts, notes, now), now)
+            return self._patiently(
+                lambda: closing.write(self._database, started, verdicts, notes, now, self._triggers()), now
+            )
 
         try:
             crashpoint.here("conductor.before-commit")
@@ -250,7 +259,9 @@ class Conductor:
 
     def _act(self, work: Work) -> None:
         for number, why in work.stops:
-            self._launcher.stop_run(number, why)
+            active = self.floor.active.get(number)
+            stop = self._threads.end if active and active.thread else self._launcher.stop_run
+            stop(number, why)
         for run, job in work.threads:
             self._threads.start(run, job, self._memory.recall(job.name), self._environ)
         for run, job in work.questions:

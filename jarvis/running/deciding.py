@@ -20,6 +20,7 @@ from jarvis.handling.launch import Launcher, NeverStarted, Notice, Request
 from jarvis.running import closing, judging
 from jarvis.running.floor import Active, Floor
 from jarvis.running.judging import Verdict
+from jarvis.running.telling import alarms
 from jarvis.running.threads import Called
 from jarvis.running.work import Answered, Cancel, Released, Work
 
@@ -62,6 +63,8 @@ class Decider:
         self._prepare = prepare
         self._tries: Counter[int] = Counter()
         self._looked_at = datetime.min.replace(tzinfo=UTC)
+        self.stuck: set[str] = set()
+        """Jobs of which it was told that a run waits too long for a slot."""
 
     def watch_the_time(self, work: Work, now: datetime) -> None:
         """Threads over their timeout, and runs that wait too long for a slot."""
@@ -73,7 +76,11 @@ class Decider:
         self._looked_at = now
         for held in self.floor.stuck(now, QUEUE_ALARM):
             held.told = True
-            work.notes.append(judging.stuck(held.run, held.why, now - held.since_at, now))
+            self.stuck.add(held.run.job)
+            work.notes.append(alarms.stuck(held.run, held.why, now - held.since_at, now))
+        for job in self.stuck - {held.run.job for held in self.floor.waiting.values() if held.told}:
+            self.stuck.discard(job)
+            work.notes.append(alarms.unstuck(job, now))
 
     def hear(self, message: Any, work: Work, now: datetime) -> None:
         match message:
@@ -205,7 +212,9 @@ class Decider:
         if active.given_up:
             self.floor.end(called.run)
             return
-        verdict = judging.threaded(active.run, active.job, called.outcome, called.started_at, called.ended_at)
+        verdict = judging.threaded(
+            active.run, active.job, called.outcome, called.started_at, called.ended_at, active.stopping
+        )
         self._finish(active, verdict, work)
 
     def _finish(self, active: Active, verdict: Verdict, work: Work) -> None:
@@ -218,7 +227,7 @@ class Decider:
             self.close(held.run, Refuse(status=Status.CANCELLED, why=asked.why), work, now)
             work.said.append(lambda: asked.answer.put("it was waiting; it will not start"))
         elif active := self.floor.active.get(asked.run):
-            if active.thread:
+            if active.thread and not active.job.service:
                 asked.answer.put(
                     Refused(f"run {asked.run} is a thread of the daemon (in: thread) and cannot be ended")
                 )

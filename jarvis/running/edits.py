@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from jarvis.config import load
 from jarvis.config.instance import Instance
 from jarvis.config.load import Config
+from jarvis.core import alert as alerts
 from jarvis.core import plan
 from jarvis.core.plan import Plan
 from jarvis.errors import ConfigError, Refused, StoreError
@@ -20,7 +21,7 @@ from jarvis.handling.catalogue import Catalogue
 from jarvis.running.readings import Clocks
 from jarvis.running.roster import Roster
 from jarvis.running.trouble import Troubles
-from jarvis.store import journal
+from jarvis.store import docket, journal
 from jarvis.store.database import Database
 from jarvis.store.journal import Note
 
@@ -119,10 +120,25 @@ class Edits:
         self._roster.mark_broken(config.broken)
         self._roster.apply(changes, config.jobs)
         self.config, self.problems = config, ()
+        self._recovered(changes)
         self._taken(config)
         if not changes.empty:
             log.info("jobs.yaml: %s", changes)
         return changes
+
+    def _recovered(self, changes: Plan) -> None:
+        """What this edit ended: that one before could not be used, problems with what it changed or took away."""
+        now = self._clocks.read().wall_at
+        with self._database.read() as connection:
+            found = [one.partition(":") for one in docket.troubled(connection)]
+        edited = {*changes.added, *changes.changed}
+        over = [
+            Note(at=now, severity="info", key=key, job=job or None, title=why, kind="recovery")
+            for job, key, why in _over(found, edited, set(changes.removed))
+        ]
+        if over:
+            with self._database.write() as connection:
+                journal.add(connection, over)
 
     def files(self) -> list[Path]:
         """Every file that was read."""
@@ -152,3 +168,16 @@ class Edits:
         note = Note(at=self._clocks.read().wall_at, severity=severity, key="reload", title=title, text=text)
         with self._database.write() as connection:
             journal.add(connection, [note])
+
+
+def _over(
+    found: Iterable[tuple[str, str, str]], edited: set[str], removed: set[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Job (none: Jarvis itself), key and why, of each open problem (job, colon, key) that an edit ends."""
+    for job, _, key in found:
+        if not job and key == "reload":
+            yield "", key, "jobs.yaml can be used again"
+        elif job in removed:
+            yield job, key, "the job was removed from jobs.yaml"
+        elif job in edited and key == alerts.UNUSABLE:
+            yield job, key, "its definition was edited"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jarvis.config import secrets
+from jarvis.core import causes
 from jarvis.core.job import Job
 from jarvis.core.run import Run, instant
 from jarvis.errors import LaunchError
@@ -44,6 +45,9 @@ def build(
         "JARVIS_ATTEMPT": str(run.attempt),
         "JARVIS_SCHEDULED_AT": instant(run.scheduled_at),
     }
+    env.pop("JARVIS_CAUSE", None)
+    if run.cause:
+        env["JARVIS_CAUSE"] = causes.environment(run.cause)
     return env, known
 
 

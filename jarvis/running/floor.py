@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from jarvis.core import admission
 from jarvis.core.admission import Blocker, Refuse, Situation, Wait
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
@@ -37,6 +38,13 @@ class Waiting:
     told: bool = False
 
 
+def slot(job: Job) -> str:
+    """What a run of the job takes a slot of. A service takes none: it would never give it back."""
+    if job.service:
+        return "service"
+    return "thread" if job.thread else "process"
+
+
 class Floor:
     """Runs by id; waiting ones by what they wait for, so that one ending wakes only those it concerns."""
 
@@ -46,13 +54,14 @@ class Floor:
         self.waiting: dict[int, Waiting] = {}
         self.last_started: dict[str, datetime] = {}
         self._running: dict[str, list[int]] = defaultdict(list)
-        self._used = {"process": 0, "thread": 0}
+        self._used: dict[str, int] = defaultdict(int)
         self._locks: dict[str, int] = {}
         self._ready: list[tuple[int, datetime, int]] = []
         self._timers: list[tuple[datetime, int]] = []
         self._deadlines: list[tuple[datetime, int]] = []
         self._parked: dict[tuple[str, str], list[tuple[int, datetime, int]]] = defaultdict(list)
         self._queued: dict[str, set[int]] = defaultdict(set)
+        self._behind: dict[str, Job] = {}
 
     # Arriving and waiting.
 
@@ -71,6 +80,8 @@ class Floor:
             heapq.heappush(self._timers, (wait.until_at, run.id))
         elif wait.on is not Blocker.CONDITION:
             heapq.heappush(self._parked[wait.on, self._whose(wait.on, job)], ticket)
+        if wait.on is Blocker.JOB:
+            self._behind[job.name] = job
         grace = job.spec.misfire_grace
         if grace is not None and run.scheduled and wait.on is not Blocker.TIME:
             heapq.heappush(self._timers, (run.scheduled_at + grace, run.id))
@@ -78,7 +89,7 @@ class Floor:
     @staticmethod
     def _whose(on: Blocker, job: Job) -> str:
         if on is Blocker.SLOT:
-            return "thread" if job.thread else "process"
+            return slot(job)
         return (job.spec.lock or "") if on is Blocker.LOCK else job.name
 
     def ready(self, now: datetime) -> Iterator[Run]:
@@ -93,6 +104,15 @@ class Floor:
             if not self._ready:
                 # Whoever was woken for a free slot may not have taken it.
                 self._wake_for_slots()
+
+    def _wake_for_job(self, name: str) -> None:
+        """As many of those that wait for the job's other runs as may start now, not a queue of thousands."""
+        if (job := self._behind.get(name)) is None:
+            return
+        free = admission.limit(job) - len(self._running.get(name, ()))
+        self._unpark((Blocker.JOB, name), most=None if job.spec.overlap == "replace" else free)
+        if not self._parked.get((Blocker.JOB, name)):
+            del self._behind[name]
 
     def _wake_for_slots(self) -> None:
         """As many as there are free slots: there may be more slots than before."""
@@ -123,6 +143,8 @@ class Floor:
         held = self.waiting.pop(number, None)
         if held:
             self._queued[held.run.job].discard(number)
+            # the next one of a queue is asked also when this one may never start
+            self._wake_for_job(held.run.job)
         return held
 
     def superseded_by(self, run: Run, job: Job) -> list[Waiting]:
@@ -152,12 +174,12 @@ class Floor:
         """What is true around this run."""
         held = self.waiting[run.id]
         lock = job.spec.lock
-        kind = "thread" if job.thread else "process"
+        kind = slot(job)
         asked = job.spec.condition is not None
         return Situation(
             now=now,
             running=tuple(self._running.get(job.name, ())),
-            slot_free=self._used[kind] < self.slots[kind],
+            slot_free=kind not in self.slots or self._used[kind] < self.slots[kind],
             lock_holder=self._locks.get(lock) if lock else None,
             last_started_at=self.last_started.get(job.name),
             paused=paused,
@@ -172,7 +194,7 @@ class Floor:
         active = Active(run=run, job=job, thread=job.thread)
         self.active[run.id] = active
         self._running[job.name].append(run.id)
-        self._used["thread" if job.thread else "process"] += 1
+        self._used[slot(job)] += 1
         if job.spec.lock:
             self._locks[job.spec.lock] = run.id
         self.last_started[job.name] = now
@@ -185,12 +207,12 @@ class Floor:
         active = self.active.pop(number, None)
         if active is None:
             return None
-        name, kind = active.job.name, "thread" if active.thread else "process"
+        name, kind = active.job.name, slot(active.job)
         self._running[name].remove(number)
         if not self._running[name]:
             del self._running[name]
         self._used[kind] -= 1
-        self._unpark((Blocker.JOB, name))
+        self._wake_for_job(name)
         for lock in [lock for lock, holder in self._locks.items() if holder == number]:
             del self._locks[lock]
             self._unpark((Blocker.LOCK, lock))

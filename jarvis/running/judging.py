@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from jarvis.core.duration import spell
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status, changed
-from jarvis.handling.contract import Alert, Outcome
+from jarvis.handling.contract import Outcome
 from jarvis.handling.launch import Result
 from jarvis.running import retrying
+from jarvis.running.telling import alarms
 from jarvis.store.journal import Note
 
 ERROR_KEPT = 64 * 1024
@@ -30,6 +31,9 @@ class Verdict:
     notes: tuple[Note, ...] = ()
     memory: Mapping[str, Any] = field(default_factory=dict)
     forgotten: tuple[str, ...] = ()
+    delivers: Job | None = None
+    output: str = ""
+    """The job, when it wants its result delivered, and the end of what its program wrote."""
 
 
 def supervised(run: Run, job: Job, result: Result, outcome: Outcome | None, now: datetime) -> Verdict:
@@ -46,9 +50,18 @@ def supervised(run: Run, job: Job, result: Result, outcome: Outcome | None, now:
     return _verdict(run, reason, changes, job, outcome, now)
 
 
-def threaded(run: Run, job: Job, outcome: Outcome, started_at: datetime, ended_at: datetime) -> Verdict:
-    """A run of a handler in one of the daemon's threads."""
+def threaded(
+    run: Run,
+    job: Job,
+    outcome: Outcome,
+    started_at: datetime,
+    ended_at: datetime,
+    stopping: str | None = None,
+) -> Verdict:
+    """A run of a handler in one of the daemon's threads; ``stopping``: why it was told to end."""
     status, reason = _left(outcome)
+    if stopping and status is Status.SUCCEEDED:
+        status, reason = Status.CANCELLED, stopping
     changes = {"status": status, "started_at": started_at, "ended_at": ended_at}
     return _verdict(run, reason, changes, job, outcome, ended_at)
 
@@ -62,6 +75,8 @@ def overdue(run: Run, job: Job, now: datetime) -> Verdict:
 def lost(run: Run, job: Job, why: str, now: datetime) -> Verdict:
     """Nobody can say how it ended. Repeated only when the job asks for it."""
     judged = _verdict(run, why, {"status": Status.LOST, "ended_at": now}, job, None, now)
+    if job.service and job.thread:  # it ended with the daemon, and begins with it
+        return replace(judged, notes=())
     return replace(judged, retry_at=now, rerun=True) if job.spec.on_lost == "rerun" else judged
 
 
@@ -71,9 +86,8 @@ def closed(run: Run, status: Status, why: str, now: datetime) -> Run:
 
 
 def refused(run: Run, job: Job | None, now: datetime) -> Verdict:
-    """A run that never started. A failure to start is told; a skip or a miss is not."""
-    notes = (_failure(run, now),) if run.status.bad else ()
-    return Verdict(run=run, notes=notes)
+    """A run that never started. A failure to start is told; a skip or a miss if the job asks for it."""
+    return Verdict(run=run, notes=alarms.outcome(run, job, now), delivers=_delivers(job))
 
 
 def _verdict(
@@ -91,16 +105,21 @@ def _verdict(
     gave_up = outcome is not None and outcome.status == "gave_up"
     retry_at = None if gave_up else retrying.next_attempt_at(run, job.retry, now)
     alerts = outcome.alerts if outcome else ()
-    notes = [_alert(run, alert, now) for alert in alerts]
-    if run.status.bad and retry_at is None:
-        notes.append(_failure(run, now))
+    notes = [alarms.raised(run, job, alert, now) for alert in alerts]
+    if retry_at is None:
+        notes += alarms.outcome(run, job, now)
     return Verdict(
         run=run,
         retry_at=retry_at,
         notes=tuple(notes),
         memory=outcome.memory if outcome else {},
         forgotten=outcome.forgotten if outcome else (),
+        delivers=_delivers(job),
     )
+
+
+def _delivers(job: Job | None) -> Job | None:
+    return job if job is not None and job.spec.deliver is not None else None
 
 
 def _status(job: Job, result: Result, outcome: Outcome | None) -> tuple[Status, str | None]:
@@ -152,47 +171,6 @@ def _exit(result: Result) -> str:
 
 def _survivors(result: Result) -> str:
     return f"; {result.survivors} of its processes had to be killed" if result.survivors else ""
-
-
-def _alert(run: Run, alert: Alert, now: datetime) -> Note:
-    return Note(
-        at=now,
-        severity=alert.severity,
-        key=alert.key,
-        job=run.job,
-        run_id=run.id,
-        title=_clean(
-            alert.title or alert.text.strip().splitlines()[0][:200] if alert.text.strip() else run.job
-        )
-        or "",
-        text=_clean(alert.text) or "",
-    )
-
-
-def stuck(run: Run, why: str, waited: timedelta, now: datetime) -> Note:
-    """A run that waits too long for a slot."""
-    return Note(
-        at=now,
-        severity="medium",
-        key="queue",
-        job=run.job,
-        run_id=run.id,
-        title=f"{run.job}: queued for {spell(timedelta(seconds=round(waited.total_seconds())))}: {why}",
-        text="More runs want to start than there are slots: end what hangs (give it a timeout) or raise 'slots'.",
-    )
-
-
-def _failure(run: Run, now: datetime) -> Note:
-    attempts = f" (attempt {run.attempt}, the last)" if run.attempt > 1 else ""
-    return Note(
-        at=now,
-        severity="high",
-        key=f"run:{run.job}",
-        job=run.job,
-        run_id=run.id,
-        title=f"{run.job}: {run.status.value.replace('_', ' ')}: {run.reason}{attempts}",
-        text=run.error or "",
-    )
 
 
 def _clean(text: str | None) -> str | None:

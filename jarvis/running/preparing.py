@@ -6,7 +6,6 @@ import grp
 import json
 import os
 import pwd
-import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence, Set
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jarvis.config import secrets
+from jarvis.core import causes
 from jarvis.core.fields import Command
 from jarvis.core.job import Job
 from jarvis.core.parts import Process, Step
@@ -25,7 +25,7 @@ from jarvis.handling import context, contract
 from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.contract import Handler
 from jarvis.handling.launch import Request, StepRequest, Stream
-from jarvis.running import environment
+from jarvis.running import awake, environment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +72,7 @@ def request(
         env=given,
         cwd=cwd,
         payload=payload,
+        cause=causes.written(run.cause) if run.cause else None,
         stdin=_text(spec.stdin),
         hidden=_hidden(run, job, known),
         before=_steps(spec.before, shell),
@@ -146,6 +147,7 @@ def _payload(
                 "attempt": run.attempt,
                 "scheduled_at": run.scheduled_at.isoformat(),
                 "params": dict(run.params),
+                "cause": dict(run.cause),
             },
             "memory": dict(memory),
             "deadline": deadline.isoformat() if deadline else None,
@@ -153,6 +155,7 @@ def _payload(
             "database": place.database,
             "state": str(place.state),
             "timezone": job.timezone,
+            "service": job.service,
             "now": None,
         }
     )
@@ -163,17 +166,8 @@ def _wrapped(argv: tuple[str, ...], job: Job, shell: str) -> tuple[str, ...]:
     if job.spec.process.login_shell:
         argv = (shell, "-l", "-c", 'exec "$@"', "jarvis", *argv)
     if job.spec.keep_awake:
-        argv = (*_inhibitor(job.name), *argv)
+        argv = (*awake.inhibitor(job.name), *argv)
     return argv
-
-
-def _inhibitor(name: str) -> tuple[str, ...]:
-    if sys.platform == "darwin":
-        return ("/usr/bin/caffeinate", "-i")
-    found = shutil.which("systemd-inhibit")
-    if found is None:
-        raise LaunchError("keep_awake needs systemd-inhibit, which is not on this machine; remove keep_awake")
-    return (found, "--what=sleep:idle", "--who=jarvis", f"--why=job {name} is running", "--mode=block")
 
 
 def _argv(command: Command, shell: str) -> tuple[str, ...]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from jarvis.core import alert as alerts
 from jarvis.core import schedule
 from jarvis.core.clockfacts import CORRECTION
 from jarvis.core.run import Run, Status, schedule_fire
 from jarvis.core.schedule import Schedule
 from jarvis.core.settle import PUNCTUAL, Fire, Pause
+from jarvis.core.triggers import NOTHING, Triggers
+from jarvis.running import following
+from jarvis.running.telling import missing
 from jarvis.running.timetable import Decisions, Line, Timetable
 from jarvis.running.trouble import Trouble
 from jarvis.store import book, journal, runs
@@ -21,8 +26,18 @@ SPREAD = timedelta(milliseconds=200)
 SPREAD_AT_MOST = timedelta(seconds=60)
 
 
-def record(connection: Connection, decisions: Decisions, now: datetime) -> list[Run]:
-    """Write fires, spans and next fires; returns the runs that may start once this is committed."""
+def record(
+    connection: Connection,
+    decisions: Decisions,
+    now: datetime,
+    triggers: Triggers = NOTHING,
+    heard: Callable[[Sequence[Note]], None] = lambda notes: None,
+) -> list[Run]:
+    """Write fires, spans and next fires; returns the runs that may start once this is committed.
+
+    ``heard`` is given the alerts that are written with them. Among the runs are those that follow a fire which was
+    missed (``on: {job: backup, status: missed}``).
+    """
     if decisions.empty:
         return []
     first = runs.reserve(connection, len(decisions.fires)) if decisions.fires else 0
@@ -38,8 +53,12 @@ def record(connection: Connection, decisions: Decisions, now: datetime) -> list[
     for line, span in decisions.spans:
         book.grow_span(connection, line.name, line.definition, line.era, span, now)
     book.advance(connection, [(line.name, next_at) for line, _old, next_at in decisions.moved])
-    journal.add(connection, [_unusable(line, why, now) for line, why in decisions.unusable])
-    return [run for run in kept if run.status is Status.QUEUED]
+    notes = [*(_unusable(line, why, now) for line, why in decisions.unusable), *missing.notes(decisions, now)]
+    journal.add(connection, notes)
+    heard(notes)
+    over = [run for run in kept if run.status.ended]
+    followers = following.follow(connection, over, triggers, now) if over else []
+    return [*(run for run in kept if run.status is Status.QUEUED), *followers]
 
 
 def _row(number: int, line: Line, fire: Fire, now: datetime, delay: datetime | None) -> Run:
@@ -66,7 +85,7 @@ def _unusable(line: Line, why: str, now: datetime) -> Note:
     return Note(
         at=now,
         severity="high",
-        key=f"unusable:{line.name}",
+        key=alerts.UNUSABLE,
         job=line.name,
         title=f"{line.name}: its schedule cannot be used; the job is set aside until jobs.yaml is edited",
         text=why,
@@ -98,6 +117,7 @@ def begin_era(
     """
     # The step itself may have been noted long before, while the ledger could not be written.
     book.add_fact(connection, "era", settled_at, now, -back.total_seconds())
+    told.set_back(connection, settled_at, now)
     found = []
     for line in list(timetable.lines.values()):
         pauses = _carry_over(connection, line, settled_at, now)
@@ -142,6 +162,7 @@ def recovered(connection: Connection, over: Trouble, now: datetime) -> None:
                 at=now,
                 severity="high",
                 key="degraded:ledger",
+                kind="notice",
                 title=f"the ledger could not be written for {round(amount.total_seconds())} s; it can again",
                 text=over.why,
             )

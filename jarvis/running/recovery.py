@@ -10,9 +10,11 @@ from pathlib import Path
 
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
+from jarvis.core.triggers import NOTHING, Triggers
 from jarvis.handling.launch import Alive, Launcher, NeverStarted
 from jarvis.running import closing, judging
 from jarvis.running.judging import Verdict
+from jarvis.running.telling.afflicted import Afflicted
 from jarvis.store import runs
 from jarvis.store.database import Database
 
@@ -36,10 +38,12 @@ def recover(
     launcher: Launcher,
     job_of: Callable[[Run], Job | None],
     now: datetime,
+    triggers: Triggers = NOTHING,
 ) -> Recovery:
     """Match unfinished rows to what their directories say, and close those that ended, in one transaction.
 
-    ``job_of`` answers with the definition a run was queued under when the job itself is gone.
+    ``job_of`` answers with the definition a run was queued under when the job itself is gone. ``triggers``: what
+    follows those ends, which is queued with them.
     """
     found = Recovery()
     with database.read() as connection:
@@ -52,7 +56,10 @@ def recover(
         else:
             _sort(run, job, launcher, found, now)
     if found.closed:
-        found.queued += closing.write(database, (), found.closed, (), now)
+        afflicted = Afflicted(database)
+        afflicted.load()
+        found.closed = list(afflicted.over(found.closed, now))
+        found.queued += closing.write(database, (), found.closed, (), now, triggers)
         closing.say(found.closed)
     if unfinished:
         log.info("unfinished runs of before: %s", found)

@@ -23,7 +23,7 @@ from jarvis.core.settle import Span
 from jarvis.errors import StoreBusy, StoreError
 from jarvis.handling import rundir
 from jarvis.running import closing, judging
-from jarvis.store import book, journal, runs
+from jarvis.store import book, events, journal, runs
 from jarvis.store import database as databases
 from jarvis.store.book import Entry
 from jarvis.store.database import Database
@@ -164,6 +164,8 @@ def account(
         runs.insert(connection, [*found, *active])
         runs.mark_started(connection, [run for run in (*found, *active) if run.status is Status.RUNNING])
         runs.close(connection, [run for run in found if run.status.ended])
+        for number in events.numbers(found):
+            events.hold_place(connection, number, now)
         for entry in entries.values():
             until = now + _TICK if known is None else known.get(entry.name)
             _explain(connection, entry, found, until or now + _TICK, now)
@@ -172,7 +174,9 @@ def account(
         if restored.copy is None:
             databases.remember(connection, "horizon", now.isoformat())
         title = f"ledger restored: {restored.why}"
-        note = Note(at=now, severity="critical", key="restored", title=title, text=str(restored))
+        note = Note(
+            at=now, severity="critical", key="restored", kind="notice", title=title, text=str(restored)
+        )
         journal.add(connection, [note])
     log.critical("ledger restored: %s", restored)
 

@@ -46,6 +46,11 @@ class Roster:
     def lines(self) -> dict[str, Line]:
         return self._clock.timetable.lines
 
+    @property
+    def changes(self) -> int:
+        """Rises whenever a job was added, changed, paused or switched."""
+        return self._clock.changes
+
     def line(self, name: str) -> Line:
         """One job. Raises NotFound with the nearest name."""
         line = self.lines.get(name)
@@ -262,7 +267,7 @@ def _starts(line: Line) -> set[str]:
     if "start" not in body and not any("start" in when for when in body.get("schedules", ())):
         return set()
     try:
-        return {when.start for when in line.job.when if when.start}
+        return {str(when.start) for when in line.job.when if when.start} - {"mount"}
     except ValueError:
         return set()
 

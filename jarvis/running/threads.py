@@ -6,11 +6,13 @@ No supervisor, no result file: a crash of the daemon leaves such a run ``lost``,
 from __future__ import annotations
 
 import logging
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +23,7 @@ from jarvis.handling import context, contract
 from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.contract import Outcome
 from jarvis.handling.stores import LazyStores
-from jarvis.running import environment
+from jarvis.running import awake, environment
 from jarvis.running.preparing import Place
 
 
@@ -59,21 +61,44 @@ class Threads:
         self._place = place
         self._done = done
         self._stores = LazyStores(place.database)
+        self._ends: dict[int, threading.Event] = {}
+        self._services: set[int] = set()
         self._logger = logging.getLogger("jarvis.handler")
 
     def start(self, run: Run, job: Job, memory: Mapping[str, Any], environ: Mapping[str, str]) -> None:
         """Call the job's handler in a thread."""
+        self._ends[run.id] = threading.Event()
         self._pool.submit(self._run, run, job, memory, environ)
+
+    def end(self, run: int, why: str) -> None:
+        """Tell a handler to end: it hears it in ``ctx.wait``, if it waits there."""
+        if told := self._ends.get(run):
+            self._logger.info("run %d is told to end: %s", run, why)
+            told.set()
+
+    def end_all(self, why: str, within: timedelta) -> None:
+        """Tell all of them, and wait so long for those that listen."""
+        until = time.monotonic() + within.total_seconds()
+        services = self._services.copy()
+        for run in services:
+            self.end(run, why)
+        while self._services & services and time.monotonic() < until:
+            time.sleep(0.005)
 
     def _run(self, run: Run, job: Job, memory: Mapping[str, Any], environ: Mapping[str, str]) -> None:
         started_at = datetime.now(UTC)
+        if job.service:
+            self._services.add(run.id)
         try:
             values = secrets.reveal({**job.with_, **run.params}, environ)
             ctx = self._context(run, job, memory, environ, started_at)
-            outcome = contract.call(self._catalogue.get(job.run), ctx, values)
+            with awake.kept(job):
+                outcome = contract.call(self._catalogue.get(job.run), ctx, values)
         except BaseException as error:  # whatever happens, the run must come to an end
             outcome = contract.raised(error, self._place.folder)
+        del self._ends[run.id]
         self._done(Called(run=run.id, started_at=started_at, ended_at=datetime.now(UTC), outcome=outcome))
+        self._services.discard(run.id)
 
     def _context(
         self, run: Run, job: Job, memory: Mapping[str, Any], environ: Mapping[str, str], now: datetime
@@ -82,7 +107,7 @@ class Threads:
         return context.Context(
             run=context.RunView(
                 id=run.id, job=run.job, fire=run.fire, attempt=run.attempt, scheduled_at=run.scheduled_at,
-                params=run.params,
+                params=run.params, cause=self._stores.events.whole(run.cause) if run.cause else {},
             ),
             now=now.astimezone(ZoneInfo(job.timezone)),
             deadline=now + job.timeout if job.timeout else None,
@@ -91,6 +116,8 @@ class Threads:
             stores=self._stores,
             state=self._place.state,
             logger=_Discreet(self._logger, known.values()),
+            ending=self._ends[run.id],
+            live=(lambda alert: self._stores.tell(run.id, run.job, alert)) if job.service else None,
         )  # fmt: skip
 
     def close(self) -> None:

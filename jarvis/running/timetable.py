@@ -19,6 +19,7 @@ from jarvis.core import schedule as schedules
 from jarvis.core.job import Job
 from jarvis.core.schedule import Schedule
 from jarvis.core.settle import Fire, Lateness, Pause, Span, settle
+from jarvis.core.triggers import NOTHING, Triggers
 from jarvis.store.book import Entry
 
 CHUNK = 256
@@ -135,6 +136,7 @@ class Timetable(BaseJobStore):  # type: ignore[misc]
         self.lines: dict[str, Line] = {}
         self.decisions = Decisions()
         self.now = datetime.fromtimestamp(0, UTC)
+        self.triggers: Callable[[], Triggers] = lambda: NOTHING
         self.lateness: Callable[[Line, datetime], Lateness] = lambda line, first: Lateness()
         self._heap: list[Item] = []
 

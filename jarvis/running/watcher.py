@@ -1,4 +1,4 @@
-"""Did a file that matters change? Looks once a second, by content, and says so when the file has settled."""
+"""Did a file that matters change? Looks twice a second, and says so when the file has settled."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from jarvis.config import stamp
 log = logging.getLogger("jarvis.watcher")
 
 EVERY = 0.5
+SETTLES = 0.2
+"""Seconds after which a file that changed is looked at again: has it settled?"""
 WATCHED = (".py", ".yaml")
 
 Glance = tuple[int, int, int] | None
+Seen = dict[str, Glance]
 
 
 class Watcher:
@@ -48,21 +51,21 @@ class Watcher:
             self._thread.join(1)
 
     def _loop(self) -> None:
-        pending: dict[Path, Glance] | None = None
-        while not self._stop.wait(EVERY):
+        pending: Seen | None = None
+        while not self._stop.wait(EVERY if pending is None else min(SETTLES, EVERY)):
             try:
                 pending = self._step(pending)
             except Exception:
                 log.exception("looking for changed files failed; it is tried again")
 
-    def _step(self, pending: dict[Path, Glance] | None) -> dict[Path, Glance] | None:
+    def _step(self, pending: Seen | None) -> Seen | None:
         """A glance is cheap; only a difference is looked at by content, and twice."""
         now = self._look()
         if now == self._seen:
             return None
         if now != pending:
             return now
-        files = [path for path in self._files() if now.get(path)]
+        files = [path for path in self._files() if now.get(os.fspath(path))]
         before = stamp.stamps(files)
         if self._stop.wait(0.1) or not stamp.settled(before, stamp.stamps(files)):
             return now
@@ -72,19 +75,24 @@ class Watcher:
         self._seen = {**self._look(), **now}
         return None
 
-    def _look(self) -> dict[Path, Glance]:
-        found = {path: _glance(os.fspath(path)) for path in self._files()}
+    def _look(self) -> Seen:
+        found: Seen = {}
+        for path in self._files():
+            name = os.fspath(path)
+            found[name] = _glance(name)
         for folder in self._folders():
-            found |= {Path(name): _glance(name) for name in _listed(os.fspath(folder))}
+            found |= _listed(os.fspath(folder))
         return found
 
 
-def _listed(folder: str) -> list[str]:
+def _listed(folder: str) -> Seen:
     try:
         names = os.listdir(folder)
     except OSError:
-        return []
-    return [os.path.join(folder, name) for name in sorted(names) if name.endswith(WATCHED)]
+        return {}
+    return {
+        name: _glance(name) for name in (f"{folder}{os.sep}{name}" for name in names if name.endswith(WATCHED))
+    }
 
 
 def _glance(path: str) -> Glance:

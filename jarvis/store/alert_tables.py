@@ -22,6 +22,7 @@ journal = Table(
     Column("verdict", String(10), nullable=False, default="new", server_default="new"),
     Column("why", Text),
     Column("judged_at", Instant),
+    Column("until_at", Instant),
     Column("problem_id", Integer),
     Index("journal_by_time", "at"),
     Index("journal_by_verdict", "verdict", "id"),
@@ -30,8 +31,9 @@ journal = Table(
 """Every alert, whoever raised it: written in the same transaction as its cause, judged afterwards.
 
 kind: problem (lasts until it is over), notice (happened once) or recovery (a problem is over). wanted: what its job
-asks for (to, after, repeat, recovery, root ...). verdict: new (nobody judged it yet), sent (messages are in
-``deliveries``), held (for a digest) or dropped, with ``why`` in words.
+asks for (core.alert.Wanted). verdict: new (nobody judged it yet), sent (messages are in ``deliveries``), held (for
+the digest at ``until_at``), dropped, or counted (it says nothing new of an open problem: only the newest such row
+of a problem is kept). why: every stage's answer in words, a line each.
 """
 
 problems = Table(
@@ -46,6 +48,10 @@ problems = Table(
     Column("first_at", Instant, nullable=False),
     Column("last_at", Instant, nullable=False),
     Column("count", Integer, nullable=False),
+    Column("alert_id", Integer),
+    Column("wanted", Json),
+    Column("said_at", Instant),
+    Column("said_severity", String(8)),
     Column("told_at", Instant),
     Column("told", Json),
     Column("acked_at", Instant),
@@ -56,7 +62,10 @@ problems = Table(
     Index("problems_by_fingerprint", "fingerprint", "ended_at"),
     Index("problems_by_end", "ended_at", "last_at"),
 )
-"""Something wrong that lasts: open until ended_at. told: the channels that accepted a message about it."""
+"""Something wrong that lasts: open until ended_at; see core.alert.Problem.
+
+alert_id: the row of the journal that it began with. told: channel -> when it first accepted a message about it.
+"""
 
 deliveries = Table(
     "deliveries",

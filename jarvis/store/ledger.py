@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy import Connection, delete, func, select
 
-from jarvis.store import book, crashpoint
-from jarvis.store.alert_tables import journal
+from jarvis.store import alerts, book, crashpoint, tickets
 from jarvis.store.database import Database
+from jarvis.store.known import Known
+from jarvis.store.samples import Samples
+from jarvis.store.stalls import Stalls
 from jarvis.store.tables import events, runs
 
 BATCH = 500
@@ -28,7 +30,9 @@ class Ledger:
         """Remove what ended before these instants; returns how many of each went.
 
         Keys: ``runs`` (rows, their directories, and the spans, terms and pauses that explain them), ``output``
-        (only the directories), ``journal``, ``events``. Runs that have not ended are never touched.
+        (only the directories), ``journal``, ``events``, ``tickets`` (resolved ones), ``samples``, ``pauses``
+        (reviewed or dismissed ones, with their directories), ``memory`` (delegations and decisions that are over).
+        Runs that have not ended are never touched.
         """
         gone: dict[str, int] = {}
         if "output" in before:
@@ -36,10 +40,19 @@ class Ledger:
         if "runs" in before:
             gone["runs"] = self._prune_runs(before["runs"])
         if "journal" in before:
-            gone["journal"] = self._prune_table(journal, journal.c.at < before["journal"])
+            with self._database.write() as connection:
+                gone["journal"] = alerts.prune(connection, before["journal"])
         if "events" in before:
-            old = (events.c.received_at < before["events"]) & (events.c.status != "pending")
-            gone["events"] = self._prune_table(events, old)
+            gone["events"] = self._prune_events(before["events"])
+        if "samples" in before:
+            gone["samples"] = Samples(self._database).prune(before["samples"])
+        if "pauses" in before:
+            gone["pauses"] = Stalls(self._database).prune(before["pauses"], self._runs.with_name("pauses"))
+        if "memory" in before:
+            gone["memory"] = Known(self._database).prune(before["memory"])
+        if "tickets" in before:
+            with self._database.write() as connection:
+                gone["tickets"] = tickets.prune(connection, before["tickets"])
         return gone
 
     def _prune_runs(self, before: datetime) -> int:
@@ -85,9 +98,21 @@ class Ledger:
                     total += 1
         return total
 
-    def _prune_table(self, table: Table, old: object) -> int:
+    def _prune_events(self, before: datetime) -> int:
+        """Those that are done with; never the newest, so that no number is given out twice."""
+        from jarvis.store import database
+
+        done = (events.c.received_at < before) & (events.c.status != "pending")
+        newest = select(func.max(events.c.id)).scalar_subquery()
         with self._database.write() as connection:
-            return connection.execute(delete(table).where(old)).rowcount  # type: ignore[arg-type]
+            old = done & (events.c.id < newest)
+            highest = connection.execute(select(func.max(events.c.id)).where(old)).scalar()
+            if highest is None:
+                return 0
+            known = database.remembered(connection, "events_pruned")
+            if not isinstance(known, int) or known < highest:
+                database.remember(connection, "events_pruned", highest)
+            return connection.execute(delete(events).where(old)).rowcount
 
     def _directory(self, run: int) -> Path:
         return self._runs / str(run // 1000) / str(run)

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, func, null, select, text
+from sqlalchemy import Connection, Select, bindparam, func, null, select, text
 
 from jarvis.core.run import Run
 from jarvis.store import runs as rows
 from jarvis.store.alert_tables import journal
-from jarvis.store.tables import counters, runs, spans
+from jarvis.store.tables import counters, runs, spans, terms
 
 _LONG = ("error", "params")
 """Columns a page of runs does without."""
 
-_LAST = text(
+_NEWEST = (
     "SELECT r.job, r.id, r.status, r.scheduled_at, r.started_at, r.ended_at, r.reason FROM jobs j"
     " JOIN runs r ON r.id = (SELECT id FROM runs WHERE job = j.name AND status != 'queued'"
     " ORDER BY scheduled_at DESC, id DESC LIMIT 1) WHERE j.state != 'retired'"
-).columns(
-    *(runs.c[name] for name in ("job", "id", "status", "scheduled_at", "started_at", "ended_at", "reason"))
+)
+_COLUMNS = tuple(
+    runs.c[name] for name in ("job", "id", "status", "scheduled_at", "started_at", "ended_at", "reason")
+)
+_LAST = text(_NEWEST).columns(*_COLUMNS)
+_LAST_OF = (
+    text(f"{_NEWEST} AND j.name IN :names").bindparams(bindparam("names", expanding=True)).columns(*_COLUMNS)
 )
 
 
@@ -48,9 +53,10 @@ class Counted:
     reason: str
 
 
-def last_runs(connection: Connection) -> dict[str, Last]:
-    """Of each job on the timetable; one look into the index a job, however long the history."""
-    return {row[0]: Last(*row[1:]) for row in connection.execute(_LAST)}
+def last_runs(connection: Connection, names: Sequence[str] | None = None) -> dict[str, Last]:
+    """Of each job on the timetable, or of these; one look into the index a job, however long the history."""
+    query, values = (_LAST, {}) if names is None else (_LAST_OF, {"names": list(names)})
+    return {row[0]: Last(*row[1:]) for row in connection.execute(query, values)}
 
 
 def page(
@@ -80,6 +86,14 @@ def page(
                 " (SELECT r.scheduled_at, r.id FROM runs r WHERE r.id = :before)"
             ).bindparams(before=before)
         )
+    return [rows.read(row) for row in connection.execute(query)]
+
+
+def ended(connection: Connection, job: str, limit: int) -> list[Run]:
+    """The newest ended runs of a job, newest first."""
+    open_ones = ["queued", "running"]
+    query = select(runs).where(runs.c.job == job, runs.c.status.not_in(open_ones))
+    query = query.order_by(runs.c.scheduled_at.desc(), runs.c.id.desc()).limit(limit)
     return [rows.read(row) for row in connection.execute(query)]
 
 
@@ -115,3 +129,33 @@ def newest_run(connection: Connection) -> Last | None:
     query = query.where(runs.c.started_at.is_not(None)).order_by(runs.c.scheduled_at.desc()).limit(1)
     row = connection.execute(query).first()
     return None if row is None else Last(*row)
+
+
+def last_success(connection: Connection, job: str) -> datetime | None:
+    """When the job's newest success ended."""
+    query = select(runs.c.ended_at).where(runs.c.job == job, runs.c.status == "succeeded")
+    return connection.execute(query.order_by(runs.c.scheduled_at.desc(), runs.c.id.desc()).limit(1)).scalar()
+
+
+def lengths(connection: Connection, job: str, most: int) -> list[timedelta]:
+    """How long the newest successes took."""
+    query = (
+        select(runs.c.started_at, runs.c.ended_at)
+        .where(runs.c.job == job, runs.c.status == "succeeded", runs.c.started_at.is_not(None))
+        .order_by(runs.c.scheduled_at.desc(), runs.c.id.desc())
+        .limit(most)
+    )
+    return [ended_at - started_at for started_at, ended_at in connection.execute(query)]
+
+
+def due_since(connection: Connection, job: str) -> datetime | None:
+    """Since when the job is on the timetable without a break; an edit of it is no break."""
+    query = (
+        select(terms.c.from_at, terms.c.until_at).where(terms.c.job == job).order_by(terms.c.from_at.desc())
+    )
+    since: datetime | None = None
+    for from_at, until_at in connection.execute(query.limit(1_000)):
+        if since is not None and (until_at is None or until_at < since - timedelta(seconds=1)):
+            break
+        since = from_at
+    return since

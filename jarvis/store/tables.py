@@ -41,9 +41,12 @@ def from_micros(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
 
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
 def to_json(value: Any) -> str | None:
     """One line of JSON, the same for the same value; nothing for None."""
-    return None if value is None else json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return None if value is None else _encode(value)
 
 
 class Instant(TypeDecorator[datetime]):
@@ -214,9 +217,21 @@ events = Table(
     Column("status", String(10), nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("processed_at", Instant),
+    Column("key", String(400)),
+    Column("payload_bytes", Integer),
+    Column("matched_at", Instant),
+    Column("jobs", Json),
+    Column("reason", Text),
     Index("events_by_status", "status", "received_at"),
+    Index("events_by_key", "key", unique=True),
+    Index("events_to_match", "matched_at", "id"),
 )
-"""What arrived from outside. status: pending, processed, failed or unmatched."""
+"""What arrived from outside. status: pending, processed, failed or unmatched.
+
+key: what makes it the same arrival (a file and its content, an item of a feed); of two with one key the second is
+not stored. matched_at: when it became runs (``event:<id>``) of ``jobs``, or was found to ask for none. reason: why it
+failed.
+"""
 
 counters = Table(
     "counters",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from jarvis.core import clockfacts
 from jarvis.core.evidence import Begun, Counted, Damaged, Definition, Evidence, Frame, Row, Start, Term
 from jarvis.core.run import instant
 from jarvis.core.settle import Pause
+from jarvis.store import provenance
 from jarvis.store.tables import from_micros, to_micros
 
 Read = TypeVar("Read")
@@ -94,7 +96,12 @@ def facts(connection: Connection) -> tuple[list[clockfacts.Fact], list[Start], l
 def evidence(connection: Connection, frame: Frame) -> Iterator[Evidence]:
     """Every job the ledger has heard of, one at a time; a job's runs are read while it is judged."""
     for name in names(connection):
-        yield _of(connection, name, frame.begin)
+        found = _of(connection, name, frame.begin)
+        yield replace(
+            found,
+            caused=provenance.caused(connection, name, frame.begin),
+            unanswered=provenance.unanswered(connection, found, frame.begin),
+        )
 
 
 def _of(connection: Connection, name: str, begin: datetime | None) -> Evidence:

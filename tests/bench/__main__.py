@@ -12,10 +12,39 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from tests.bench import command_line, cost, due_at_once, lateness, output, passes, report, soak, starting
+from tests.bench import (
+    alerting,
+    arrivals,
+    command_line,
+    cost,
+    due_at_once,
+    lateness,
+    output,
+    passes,
+    report,
+    rules,
+    sampling,
+    soak,
+    starting,
+    watching,
+)
 from tests.bench.figures import BenchError, Measure, Scale
 
-ROOMS = (due_at_once, lateness, starting, passes, cost, command_line, output, soak)
+ROOMS = (
+    alerting,
+    due_at_once,
+    lateness,
+    starting,
+    passes,
+    cost,
+    command_line,
+    output,
+    soak,
+    rules,
+    arrivals,
+    sampling,
+    watching,
+)
 ALL: list[Measure] = sorted(
     (measure for room in ROOMS for measure in room.MEASURES),
     key=lambda measure: (int(measure.name[1:].rstrip("B")), measure.name),

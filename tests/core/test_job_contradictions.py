@@ -50,6 +50,35 @@ def test_one_of_them_is_enough(body: dict[str, object]) -> None:
             id="an output file",
         ),
         pytest.param({**PYTHON, "stdin": "x"}, True, [("stdin",)], id="stdin of a Python handler"),
+        pytest.param({**PROGRAM, "service": {}}, False, [], id="a service"),
+        pytest.param(
+            {**PROGRAM, "service": {}, "every": "1h"}, False, [("every",)], id="a service with a schedule"
+        ),
+        pytest.param(
+            {**PROGRAM, "service": {}, "schedules": [{"start": "boot"}]},
+            False,
+            [("schedules",)],
+            id="a service with schedules",
+        ),
+        pytest.param({**PROGRAM, "service": {}, "retry": {}}, False, [], id="an empty retry of a service"),
+        pytest.param(
+            {**PROGRAM, "service": {}, "retry": {"times": 1}},
+            False,
+            [("retry",)],
+            id="a service with a retry",
+        ),
+        pytest.param(
+            {**PROGRAM, "service": {}, "max_instances": 2},
+            False,
+            [("max_instances",)],
+            id="a service many times",
+        ),
+        pytest.param(
+            {**PROGRAM, "service": {"wait": "1m", "max_wait": "1s"}},
+            False,
+            [("service", "max_wait")],
+            id="a service whose waits are turned round",
+        ),
         pytest.param(
             {**PYTHON, "process": {"login_shell": True}}, True, [("process", "login_shell")], id="its shell"
         ),

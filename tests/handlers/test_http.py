@@ -13,9 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from jarvis import Secret, testing
-from jarvis.handling import catalogue, mount
-
-HTTP = mount.load(catalogue.shipped() / "http.py").function.__globals__
+from jarvis.sources import reaching
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -238,9 +236,9 @@ class TestAddresses:
     )
     def test_private_ones_are_refused_when_asked(self, address):
         found = ipaddress.ip_address(address)
-        assert HTTP["forbidden"](found, True) is None
-        assert "private" in HTTP["forbidden"](found, False)
-        assert HTTP["forbidden"](ipaddress.ip_address("93.184.215.14"), False) is None
+        assert reaching.forbidden(found, True) is None
+        assert "private" in reaching.forbidden(found, False)
+        assert reaching.forbidden(ipaddress.ip_address("93.184.215.14"), False) is None
 
     def test_private_ones_are_not_connected_to_when_refused(self, server):
         outcome = request(f"{server.url}/", allow_private=False)

@@ -5,10 +5,12 @@ import stat
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from jarvis import errors, testing
 from jarvis.handling import catalogue, mount
 from jarvis.handling.stores import LazyStores
+from jarvis.store import tables
 from jarvis.store.database import Database
 from jarvis.store.events import Events
 
@@ -40,7 +42,9 @@ def arrive(ledger, age, status="processed"):
     events = Events(ledger)
     number = events.add(source="a", event_type="b", received_at=NOW - age)
     if status != "pending":
-        events.settle(number, status, NOW)
+        with ledger.write() as connection:
+            change = update(tables.events).where(tables.events.c.id == number)
+            connection.execute(change.values(status=status, processed_at=NOW))
 
 
 class TestPrune:
@@ -50,7 +54,7 @@ class TestPrune:
         arrive(ledger, timedelta(days=400), "pending")
         outcome = upkeep("prune")
         assert (outcome.status, outcome.result) == ("ok", "removed 1 events")
-        assert outcome.numbers == {"runs": 0, "output": 0, "journal": 0, "events": 1}
+        assert {name for name, count in outcome.numbers.items() if count} == {"events"}
         assert upkeep("prune", events="10d").numbers["events"] == 1
         assert upkeep("prune").result == "nothing to remove"
         assert len(Events(ledger).newest()) == 2
@@ -68,7 +72,8 @@ class TestPrune:
         assert outcome.result == "removed 2 runs, 1 output"
         assert {name: NOW - at for name, at in stores.ledger.before.items()} == {
             "runs": timedelta(days=100), "output": timedelta(hours=12),
-            "journal": timedelta(days=180), "events": timedelta(days=30),
+            "journal": timedelta(days=180), "events": timedelta(days=30), "samples": timedelta(days=30),
+            "pauses": timedelta(days=90), "tickets": timedelta(days=180), "memory": timedelta(days=730),
         }  # fmt: skip
 
     def test_never_empties_the_ledger_by_a_slip(self, upkeep):

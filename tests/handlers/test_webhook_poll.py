@@ -3,15 +3,19 @@
 import fcntl
 import json
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from jarvis import errors, testing
-from jarvis.handling import catalogue, mount
 from jarvis.handling.stores import LazyStores
+from jarvis.sources import inbox as inboxes
+from jarvis.sources.inbox import Inbox
 from jarvis.store.database import Database
 from jarvis.store.events import Events
 
@@ -116,6 +120,14 @@ BAD = [
     ),
     ("not_a_number", b'{"source": "a", "event_type": "x", "payload": NaN}', "NaN is not JSON"),
     ("not_utf8", b'{"source": "\xff"}', "it is not UTF-8: byte 12 is 0xff"),
+    ("a_long_source", event(source="a" * 201), "has 201 characters; 200 are allowed"),
+    ("a_line_break_in_its_type", event(event_type="a\nb"), "cannot be printed"),
+    ("half_a_character", b'{"source": "\\ud800", "event_type": "x"}', "cannot be printed"),
+    (
+        "a_number_without_end",
+        b'{"source": "a", "event_type": "x", "payload": ' + b"1" * 5000 + b"}",
+        "not JSON",
+    ),
     ("nested_too_deep", b"[" * 200_000, "it is not JSON"),
     ("too_big", event(payload="a" * 1_000_001), "it is bigger than 1000000 bytes"),
 ]
@@ -190,14 +202,11 @@ def test_many_polls_at_once_store_every_event_once(poll, inbox, ledger):
     assert [one.payload for one in Events(ledger).pending()] == list(range(40))
 
 
-def test_a_file_that_vanishes_in_between_is_nobodys_loss(inbox, ledger, tmp_path):
-    handler = mount.load(catalogue.shipped() / "webhook_poll.py")
-    path = drop(inbox, "a.json", event())
-    names = handler.function.__globals__
-    tally = names["Tally"]()
-    path.unlink()
-    names["take"](testing.context(), path, names["timedelta"](seconds=2), 100, tally)
-    assert tally.line() == "0 ingested, 0 failed, 0 skipped"
+def test_a_file_that_vanishes_in_between_is_nobodys_loss(inbox, ledger):
+    polling = Inbox(inbox, settle=timedelta(seconds=2), max_bytes=100, events=lambda: Events(ledger))
+    drop(inbox, "b.json", event())
+    inboxes.make_room(inbox)
+    assert polling.poll(["a.json", "b.json"]).line() == "1 ingested, 0 failed, 0 skipped"
 
 
 def test_when_the_event_cannot_be_stored_the_file_stays(poll, inbox, ledger):
@@ -231,3 +240,111 @@ def test_without_a_ledger_or_a_state_directory_it_says_so(inbox):
     assert outcome.numbers["skipped"] == 1 and (inbox / "a.json").exists()
     with pytest.raises(errors.StoreError):
         _ = LazyStores("postgresql://x").events
+
+
+@pytest.mark.parametrize(("age", "taken"), [(1.9, 0), (2.05, 1), (60, 1)])
+def test_the_two_seconds_are_counted_from_the_last_change(poll, inbox, age, taken):
+    drop(inbox, "a.json", event(), at=time.time() - age)
+    assert poll().numbers["ingested"] == taken
+
+
+def test_hidden_files_are_somebodys_drafts(poll, inbox):
+    drop(inbox, ".draft.json", event())
+    assert poll().result == "0 ingested, 0 failed, 0 skipped"
+
+
+def test_a_file_that_cannot_be_read_is_told_and_kept_in_failed(inbox, ledger, monkeypatch):
+    def refuse(path, *_):
+        raise PermissionError(13, "Permission denied", path)
+
+    path = drop(inbox, "a.json", event())
+    (inbox / "failed").mkdir()
+    polling = Inbox(inbox, settle=timedelta(seconds=2), max_bytes=100, events=lambda: Events(ledger))
+    if os.geteuid() == 0:  # root can read everything
+        monkeypatch.setattr(inboxes, "_read", refuse)
+    else:
+        path.chmod(0)
+    assert polling.poll(["a.json"]).failures == [("a.json", "Permission denied")]
+    assert files(inbox) == ["failed/a.json"]
+
+
+def test_a_file_that_is_being_written_while_it_is_read_waits(poll, inbox, monkeypatch):
+    path = drop(inbox, "a.json", event())
+    read = os.read
+
+    def meanwhile(handle, size):
+        data = read(handle, size)
+        os.utime(path, (OLD + 1, OLD + 1))
+        return data
+
+    monkeypatch.setattr(inboxes.os, "read", meanwhile)
+    assert poll().result == "0 ingested, 0 failed, 1 skipped"
+    monkeypatch.undo()
+    assert poll().numbers["ingested"] == 1
+
+
+KILLED = """
+import os, signal, sys
+from datetime import timedelta
+from pathlib import Path
+from jarvis.sources import inbox
+from jarvis.store.database import Database
+from jarvis.store.events import Events
+
+class Dying(inbox.Inbox):
+    def move(self, name, where, now):
+        if name == "b.json":
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().move(name, where, now)
+
+database = Database(Path(sys.argv[1]))
+folder = Path(sys.argv[2])
+inbox.make_room(folder)
+Dying(folder, settle=timedelta(seconds=2), max_bytes=1000, events=lambda: Events(database)).poll(inbox.names(folder))
+"""
+
+
+def test_a_poll_that_is_killed_between_storing_and_moving_stores_nothing_twice(poll, inbox, ledger):
+    for name in ("a", "b", "c"):
+        drop(inbox, f"{name}.json", event(event_type=name))
+    done = subprocess.run([sys.executable, "-c", KILLED, str(ledger.path), str(inbox)], timeout=60)
+    assert done.returncode == -9
+    assert files(inbox) == ["b.json", "c.json", "processed/a.json"]
+    assert len(Events(ledger).pending()) == 3
+    assert poll().result == "2 ingested, 0 failed, 0 skipped"
+    assert [one.event_type for one in Events(ledger).pending()] == ["a", "b", "c"]
+    assert files(inbox) == ["processed/a.json", "processed/b.json", "processed/c.json"]
+
+
+def test_the_same_content_dropped_again_is_another_event(poll, inbox, ledger):
+    for _ in range(2):
+        drop(inbox, "same.json", event())
+        assert poll().numbers["ingested"] == 1
+    assert len(Events(ledger).pending()) == 2
+
+
+def test_many_files_are_stored_in_batches_and_in_order(poll, inbox, ledger, monkeypatch):
+    monkeypatch.setattr(inboxes, "BATCH", 7)
+    for number in range(30):
+        drop(inbox, f"{number:03}.json", event(payload=number))
+    drop(inbox, "010.json", b"{")
+    assert poll().result == "29 ingested, 1 failed, 0 skipped"
+    assert [one.payload for one in Events(ledger).pending()] == [n for n in range(30) if n != 10]
+
+
+@pytest.mark.parametrize(("keep", "left"), [("1d", 2), ("1h", 2)])
+def test_files_that_were_put_away_are_kept_for_a_while(poll, inbox, keep, left):
+    drop(inbox, "a.json", event())
+    drop(inbox, "b.json", b"{")
+    poll(keep=keep)
+    assert len(files(inbox)) == left
+
+
+def test_files_that_were_put_away_long_ago_are_removed(inbox):
+    for where in inboxes.DONE:
+        (inbox / where).mkdir()
+        drop(inbox / where, "a.json", event())
+    changed = max(Path(inbox / where / "a.json").stat().st_ctime for where in inboxes.DONE)
+    assert inboxes.tidy(inbox, datetime.fromtimestamp(changed - 5, UTC)) == 0
+    assert inboxes.tidy(inbox, datetime.fromtimestamp(changed + 5, UTC)) == 2
+    assert files(inbox) == []

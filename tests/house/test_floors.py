@@ -12,15 +12,19 @@ import pytest
 from tests.house import tree
 
 DATA_MODULES = {
-    "__future__", "abc", "bisect", "calendar", "collections", "copy", "dataclasses", "datetime", "decimal", "difflib",
-    "enum", "functools", "hashlib", "heapq", "itertools", "json", "math", "numbers", "operator", "re", "statistics",
-    "string", "textwrap", "types", "typing", "unicodedata", "zlib", "zoneinfo",
+    "__future__", "abc", "bisect", "calendar", "collections", "copy", "dataclasses", "datetime", "decimal",
+    "difflib", "enum", "fnmatch", "functools", "graphlib", "hashlib", "heapq", "itertools", "json", "math",
+    "numbers", "operator", "re", "statistics", "string", "textwrap", "types", "typing", "unicodedata",
+    "urllib", "zlib", "zoneinfo",
 }  # fmt: skip
 """What thinking may use of the standard library: no clock, disk, environment, randomness, logging."""
 
 ONLY_IN = {
+    "apprise": ["jarvis/alerts"],
+    "watchfiles": ["jarvis/running"],
+    "pybreaker": ["jarvis/store", "jarvis/alerts", "jarvis/sources"],
     "apscheduler": ["jarvis/running"],
-    "sqlalchemy": ["jarvis/store", "jarvis/running"],
+    "sqlalchemy": ["jarvis/store", "jarvis/running", "jarvis/alerts"],
     "alembic": ["jarvis/store"],
     "yaml": ["jarvis/config"],
     "fastapi": ["jarvis/control"],
@@ -66,11 +70,11 @@ def test_a_library_is_known_in_one_room(library: str) -> None:
     assert strangers == [], f"{library} belongs to {', '.join(ONLY_IN[library])}"
 
 
-def test_of_the_database_running_knows_only_the_type_of_a_transaction() -> None:
+def test_of_the_database_running_and_alerts_know_only_the_type_of_a_transaction() -> None:
     known = {
         f"{node.module}.{alias.name}"
         for module in tree.modules("jarvis")
-        if module.parts[1] == "running"
+        if module.parts[1] in ("running", "alerts")
         for node in ast.walk(tree.parsed(module))
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy")
         for alias in node.names
@@ -96,6 +100,10 @@ def test_a_handler_s_process_does_not_load_the_daemon() -> None:
     assert loaded_by("from jarvis import Context, GiveUp, Secret, Skip") & {
         "alembic", "apscheduler", "click", "fastapi", "rich", "sqlalchemy", "uvicorn",
     } == set()  # fmt: skip
+
+
+def test_the_daemon_loads_what_channels_need_when_the_first_message_is_sent() -> None:
+    assert loaded_by("import jarvis.app") & {"apprise", "httpx2", "pybreaker", "requests"} == set()
 
 
 def test_the_errors_cost_nothing() -> None:

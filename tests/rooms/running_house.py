@@ -13,6 +13,7 @@ from typing import Any
 from jarvis.core.run import Run, Status
 from jarvis.handling import transcript
 from jarvis.running import auditing
+from jarvis.running.queueing import Asked
 from jarvis.store import journal, queries, runs
 from jarvis.store.database import Database
 from jarvis.store.journal import Note
@@ -27,7 +28,9 @@ class Running(House):
 
     def submit(self, job: str, **params: Any) -> Run:
         line = self.app.roster.line(job)
-        return self.app.conductor.submit(line.job, kind="manual", definition=line.definition, params=params)
+        return self.app.conductor.submit(
+            Asked(job=line.job, kind="manual", definition=line.definition, params=params)
+        )
 
     def begin(self, job: str, **params: Any) -> Run:
         """Submit, and wait until it is running."""

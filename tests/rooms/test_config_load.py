@@ -589,3 +589,31 @@ def test_a_half_written_file_is_refused_or_has_fewer_jobs_never_others(
         assert all(found[name] == whole[name] for name in names[:-1])
         outcomes.add("fewer" if len(names) < jobs else "all")
     assert outcomes >= {"refused", "fewer"}
+
+
+FOLLOWING = """\
+jobs:
+  idle: {command: ls, enabled: false}
+  a: {command: ls, on: {job: idle}}
+  b: {command: ls, schedules: [{every: 1h}, {on: {job: a, status: [bad, skipped]}}]}
+  c: {command: ls, on: {event: "github/*", where: {ref: "refs/*", labels: [bug, {not: ui}]}}}
+"""
+
+
+def test_jobs_may_follow_others_and_one_that_is_not_enabled_is_doubtful(tmp_path: Path) -> None:
+    config = read(tmp_path, FOLLOWING)
+    assert [str(one).partition(": ")[2] for one in config.warnings] == [
+        "a: on: the job 'idle' is not enabled, so that it ends only when it is run by hand"
+    ]
+    assert [when.on.job for when in config.jobs["b"].when if when.on] == ["a"]
+
+
+def test_a_job_that_is_wrong_itself_may_be_followed_without_a_second_complaint(tmp_path: Path) -> None:
+    found = problems(tmp_path, "jobs:\n  a: {command: ls, evry: 1h}\n  b: {command: ls, on: {job: a}}\n")
+    assert len(found) == 1
+
+
+def test_jobs_of_an_included_file_may_be_followed(tmp_path: Path) -> None:
+    write(tmp_path, "jobs:\n  a: {command: ls}\n", "more.yaml")
+    config = read(tmp_path, "include: more.yaml\njobs:\n  b: {command: ls, on: {job: a}}\n")
+    assert set(config.jobs) == {"a", "b"}

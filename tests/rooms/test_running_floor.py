@@ -146,3 +146,43 @@ def test_who_waits_too_long_for_a_slot_is_found() -> None:
     assert (held.run.id, held.why) == (2, "no free process slot")
     held.told = True
     assert played.floor.stuck(NOW + 999 * SECOND, timedelta(minutes=5)) == []
+
+
+def test_of_a_long_queue_only_as_many_are_asked_again_as_may_start() -> None:
+    played = Played()
+    for number in range(1, 1001):
+        played.arrive(number, "line", now=NOW + number * SECOND, overlap="queue", max_instances=2)
+    assert played.round() == [1, 2]
+    asked = 0
+    for ended in range(1, 999):
+        played.floor.end(ended)
+        asked += len(played.floor._ready)
+        assert played.round() == [ended + 2]
+    assert asked < 3 * 1000
+
+
+def test_the_next_of_a_queue_is_asked_when_one_of_it_may_never_start() -> None:
+    played = Played()
+    for number in (1, 2, 3):
+        played.arrive(number, "line", now=NOW + number * SECOND, overlap="queue")
+    assert played.round() == [1]
+    played.floor.end(1)
+    run = next(iter(played.floor.ready(NOW)))
+    assert run.id == 2
+    played.floor.leave(2)  # its condition does not hold
+    assert played.round() == [3]
+
+
+def test_a_run_that_something_asked_for_waits_unless_its_job_says_otherwise() -> None:
+    for fire, body, waits in (
+        ("event:1", {}, True),
+        ("run:1", {}, True),
+        ("event:1", {"overlap": "skip"}, False),
+        ("manual:1", {}, False),
+    ):
+        job = load("job", {"command": "true", **body}, python=False)
+        run = Run(
+            id=2, job="job", fire=fire, attempt=1, status=Status.QUEUED, scheduled_at=NOW, queued_at=NOW
+        )
+        decision = admission.admit(run, job, admission.Situation(now=NOW, running=(1,)))
+        assert isinstance(decision, Wait) is waits

@@ -145,6 +145,7 @@ def test_pruning_takes_old_ends_and_leaves_what_is_open_or_young(ledger: Databas
         ]
         runs.close(connection, ended)
         journal.add(connection, [journal.Note(at=NOW, severity="low", title="old")])
+        connection.exec_driver_sql("UPDATE journal SET verdict = 'dropped'")
     directory = ledger.path.parent / "runs" / "0" / "1"
     directory.mkdir(parents=True)
     before = NOW + timedelta(days=5)

@@ -27,9 +27,18 @@ tick: {{every: 1s, command: '{MARK}'}}
 slow: {{every: 1s, command: 'sleep 0.4; {MARK}'}}
 flaky: {{every: 2s, command: '{MARK}; test $JARVIS_ATTEMPT = 2', retry: {{times: 1, wait: 1s}}}}
 thready: {{every: 1s, run: mark, in: thread}}
+knock: {{every: 1s, run: knock, in: thread}}
+heard: {{on: {{event: "test/*"}}, command: '{MARK}'}}
+after: {{on: {{job: tick}}, command: '{MARK}'}}
+last: {{on: {{job: after, status: ended}}, command: '{MARK}'}}
 again: {{every: 1s, command: '{MARK}', on_lost: rerun}}
 tidy: {{every: 2s, run: prune, in: thread}}
+seen: {{watch: {{paths: jobs.yaml, debounce: 50ms}}, command: '{MARK}'}}
+mounted: {{start: mount, command: '{MARK}'}}
+told: {{every: 2s, command: '{MARK}; echo $JARVIS_FIRE', deliver: {{to: file}}}}
+sore: {{every: 2s, command: 'exit 1', retry: none}}
 """
+CHANNELS = "alerts: {channels: {file: {journal: told.jsonl, rate: 0s}}}"
 THREAD = '''
 """Leave a mark."""
 from jarvis import Context
@@ -37,6 +46,13 @@ from jarvis import Context
 def run(ctx: Context) -> None:
     with open("marks", "a") as file:
         file.write(f"{ctx.run.job} {ctx.run.fire} {ctx.run.attempt}\\n")
+'''
+KNOCK = '''
+"""Say that something happened."""
+from jarvis import Context
+
+def run(ctx: Context) -> None:
+    ctx.events.add(source="test", event_type="knock", payload={"fire": ctx.run.fire}, received_at=ctx.now)
 '''
 OLD = """
 INSERT INTO runs
@@ -61,7 +77,8 @@ def test_there_are_points_in_the_daemon_and_in_the_supervisor() -> None:
 def test_a_crash_at_this_point_loses_and_repeats_nothing(daemon: Daemon, point: str, tmp_path: Path) -> None:
     once = tmp_path / "once"
     daemon.handler("mark", THREAD)
-    daemon.jobs(JOBS)
+    daemon.handler("knock", KNOCK)
+    daemon.jobs(JOBS, CHANNELS)
     if point.startswith("prune."):
         grow_old(daemon)
     daemon.launch(JARVIS_CRASH_AT=point, JARVIS_CRASH_ONCE=str(once))
@@ -72,11 +89,12 @@ def test_a_crash_at_this_point_loses_and_repeats_nothing(daemon: Daemon, point: 
         assert daemon.ended() == -9
         daemon.start()
     after = int(time.time() * 1_000_000)
-    for job in ("tick", "slow", "again", "thready"):
+    for job in ("tick", "slow", "again", "thready", "heard", "last"):
         daemon.wait_after(after, job, "succeeded")
     until(lambda: daemon.runs("flaky", "succeeded"), "a second attempt of flaky")
     assert daemon.stop() == 0
     check_marks(daemon, point)
+    check_causes(daemon)
 
 
 def grow_old(daemon: Daemon) -> None:
@@ -92,13 +110,26 @@ def check_marks(daemon: Daemon, point: str) -> None:
     marks = daemon.marks()
     assert unaccounted(daemon) == []
     for row in daemon.runs():
-        if row["status"] == "succeeded" and row["job"] != "tidy":
+        if row["status"] == "succeeded" and row["job"] not in ("tidy", "knock"):
             assert marks.count((row["job"], row["fire"], row["attempt"])) == 1, row
     lost = {row["job"] for row in daemon.runs(None, "lost")}
     if point in ("supervisor.after-claim", "supervisor.after-start", "supervisor.before-result"):
         assert len(daemon.runs(None, "lost")) == 1
     else:
-        assert lost <= {"thready", "tidy"}, "only a thread dies with the daemon"
+        assert lost <= {"thready", "tidy", "knock"}, "only a thread dies with the daemon"
     again = [row for row in daemon.runs("again") if row["attempt"] > 1]
     assert len(again) == len(daemon.runs("again", "lost"))
     assert all("lost" in row["reason"] for row in again)
+
+
+def check_causes(daemon: Daemon) -> None:
+    """Every event that was looked at fired its job exactly once; every end of tick has what follows it."""
+    heard = [row["fire"] for row in daemon.runs("heard") if row["attempt"] == 1]
+    events = daemon.rows("SELECT id, status, matched_at FROM events")
+    assert sorted(heard) == sorted(f"event:{row['id']}" for row in events if row["matched_at"])
+    ended = {row["fire"] for row in daemon.runs("heard") if row["ended_at"]}
+    assert {row["status"] for row in events if f"event:{row['id']}" in ended} <= {"processed", "failed"}
+    for job, follower in (("tick", "after"), ("after", "last")):
+        wanted = "succeeded" if follower == "after" else None
+        over = [row["id"] for row in daemon.runs(job) if row["ended_at"] and wanted in (None, row["status"])]
+        assert sorted(row["fire"] for row in daemon.runs(follower)) == sorted(f"run:{one}" for one in over)

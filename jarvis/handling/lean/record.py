@@ -66,6 +66,11 @@ class Record:
         finally:
             _remove(draft)
 
+    def cause(self, text: str) -> None:
+        """What asked for the run, for whatever it starts."""
+        with open(f"{self.folder}/cause.json", "w", encoding="utf-8", opener=_private) as file:
+            file.write(text)
+
     def child(self, pid: int) -> None:
         """Note a process of the run. A full disk only makes cleaning up after a crash less exact."""
         try:
@@ -109,6 +114,10 @@ class Record:
             "boot": self._boot,
             "at": time.time(),
         }
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def crash(point: str) -> None:

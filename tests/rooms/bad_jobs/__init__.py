@@ -463,14 +463,16 @@ FIELDS: list[Case] = [
         "two kinds in one schedule",
         J + "    command: ls\n    schedules: [{every: 5m, start: boot}]\n",
         [
-            "jobs.yaml:4:17: a: schedules: a schedule has exactly one of cron, every, at, start, watch and on; not every and start"
+            "jobs.yaml:4:17: a: schedules: a schedule has exactly one of cron, every, at, start, watch and on; "
+            "not every and start"
         ],
     ),
     (
         "a schedule of nothing",
         J + "    command: ls\n    schedules: [{}]\n",
         [
-            "jobs.yaml:4:17: a: schedules: a schedule has exactly one of cron, every, at, start, watch and on; this one has none"
+            "jobs.yaml:4:17: a: schedules: a schedule has exactly one of cron, every, at, start, watch and on; "
+            "this one has none"
         ],
     ),
     (
@@ -695,4 +697,58 @@ TOGETHER: list[Case] = [
     ),
 ]
 
-TABLE: list[Case] = [*NOT_YAML, *TRAPS, *NAMES, *FILE_KEYS, *FIELDS, *TOGETHER]
+ON: list[Case] = [
+    (
+        "following a job there is not",
+        "jobs:\n  backup: {command: ls}\n  a:\n    command: ls\n    on: {job: bakcup}\n",
+        ["jobs.yaml:5:15: a: on: no job 'bakcup' (did you mean 'backup'?)"],
+    ),
+    (
+        "following itself",
+        J + "    command: ls\n    schedules: [{on: {job: a}}]\n",
+        [
+            "jobs.yaml:4:28: a: on: a job cannot follow its own runs "
+            "(write every: for a period, service: for one that runs all the time)"
+        ],
+    ),
+    (
+        "a chain that comes back",
+        "jobs:\n  b: {command: ls, on: {job: a}}\n  c: {command: ls, on: {job: b}}\n"
+        "  a: {command: ls, on: {job: c, status: failed}}\n",
+        [
+            "jobs.yaml:4:30: a: on: this chain comes back to its beginning and would never end: "
+            "a -> b -> c -> a (take one of its links away)"
+        ],
+    ),
+    (
+        "an event without a type",
+        J + "    command: ls\n    on: {event: github}\n",
+        [
+            "jobs.yaml:4:17: a: on: event: 'github' fits no event; an event is named source/type "
+            "(write source/type, such as 'github/*')"
+        ],
+    ),
+    (
+        "an operator there is not",
+        J + "    command: ls\n    on: {event: x/y, where: {size: {over: 3}}}\n",
+        [
+            "jobs.yaml:4:43: a: on: where: size: no operator 'over' (there are not, exists, above, below; "
+            "dots lead inside a field: write where: {a.b: 1})"
+        ],
+    ),
+    (
+        "a status of an event",
+        J + "    command: ls\n    on: {event: x/y, status: failed}\n",
+        ["jobs.yaml:4:9: a: on: status is about a job's run; on: event has none"],
+    ),
+    (
+        "an event and a job",
+        J + "    command: ls\n    on: {event: x/y, job: b}\n",
+        [
+            "jobs.yaml:4:9: a: on: it has exactly one of event and job; "
+            'write for example event: "github/push", or job: backup'
+        ],
+    ),
+]
+
+TABLE: list[Case] = [*NOT_YAML, *TRAPS, *NAMES, *FILE_KEYS, *FIELDS, *TOGETHER, *ON]

@@ -24,6 +24,10 @@ def upgrade() -> None:
         sa.Column("first_at", Instant(), nullable=False),
         sa.Column("last_at", Instant(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("alert_id", sa.Integer(), nullable=True),
+        sa.Column("wanted", Json(), nullable=True),
+        sa.Column("said_at", Instant(), nullable=True),
+        sa.Column("said_severity", sa.String(length=8), nullable=True),
         sa.Column("told_at", Instant(), nullable=True),
         sa.Column("told", Json(), nullable=True),
         sa.Column("acked_at", Instant(), nullable=True),
@@ -47,6 +51,7 @@ def _journal() -> None:
     op.add_column("journal", sa.Column("verdict", sa.String(length=10), nullable=False, server_default="new"))
     op.add_column("journal", sa.Column("why", sa.Text(), nullable=True))
     op.add_column("journal", sa.Column("judged_at", Instant(), nullable=True))
+    op.add_column("journal", sa.Column("until_at", Instant(), nullable=True))
     op.add_column("journal", sa.Column("problem_id", sa.Integer(), nullable=True))
     op.execute(
         "UPDATE journal SET kind = 'notice', verdict = 'dropped', why = 'from before there were channels'"

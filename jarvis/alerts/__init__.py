@@ -1,0 +1,1 @@
+"""How does a person hear of what happened? Policy is asked, messages wait in the outbox, channels take them."""

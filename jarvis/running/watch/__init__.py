@@ -1,0 +1,1 @@
+"""Which jobs are due because files changed or volumes were mounted?"""

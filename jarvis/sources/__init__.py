@@ -1,0 +1,1 @@
+"""What do outside services know? Wearables, other people's databases, files about the state of a life."""

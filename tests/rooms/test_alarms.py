@@ -1,0 +1,254 @@
+"""Who raises alerts but handlers? Ends of runs, moments that were missed, what is late, and Jarvis itself."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jarvis.core import alert as alerts
+from jarvis.core.job import load
+from jarvis.core.run import Run, Status
+from jarvis.core.settle import Span
+from jarvis.core.telling import Alerts
+from jarvis.handling.contract import Alert
+from jarvis.running.floor import Floor
+from jarvis.running.judging import Verdict
+from jarvis.running.telling import alarms, missing
+from jarvis.running.telling.afflicted import Afflicted
+from jarvis.running.telling.emergencies import Emergencies
+from jarvis.running.telling.lateness import Lateness
+from jarvis.running.timetable import Decisions, Line
+from jarvis.running.trouble import Trouble
+from jarvis.store.book import Entry
+from jarvis.store.database import Database
+from jarvis.store.journal import Note
+from tests.rooms.alert_house import NOON, told
+
+RUN = Run(
+    id=7,
+    job="job",
+    fire="manual:1",
+    attempt=1,
+    status=Status.FAILED,
+    scheduled_at=NOON,
+    queued_at=NOON,
+    reason="exit code 3",
+)
+
+
+def made(name: str = "job", **alert: Any) -> Line:
+    body: dict[str, Any] = {"command": "true", "every": "1h", "timezone": "UTC"}
+    if alert:
+        body["alert"] = alert
+    entry = Entry(
+        name=name, definition=1, fingerprint="x", python=False, body=body, origin="file", state="active",
+        switch=None, era=0, next_fire_at=None,
+    )  # fmt: skip
+    return Line(entry, job=load(name, body, python=False))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Any:
+    found = Database(tmp_path / "ledger.sqlite")
+    found.open()
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "on", "told_of"),
+    [
+        (Status.FAILED, None, True), (Status.TIMED_OUT, None, True), (Status.LOST, None, True),
+        (Status.MISSED, None, False), (Status.SKIPPED, None, False), (Status.CANCELLED, None, False),
+        (Status.SUCCEEDED, None, False), (Status.MISSED, ["missed"], True), (Status.SKIPPED, ["skipped"], True),
+        (Status.CANCELLED, ["cancelled"], True), (Status.FAILED, ["missed"], False),
+    ],
+)  # fmt: skip
+def test_which_ends_are_told(status: Status, on: list[str] | None, told_of: bool) -> None:
+    from jarvis.core.run import changed
+
+    job = (made(on=on) if on else made()).job
+    notes = alarms.outcome(changed(RUN, status=status), job, NOON)
+    assert bool(notes) is told_of
+    if notes:
+        assert (notes[0].key, notes[0].severity, notes[0].wanted.after) == ("run:job", "high", 1)
+
+
+def test_a_rule_goes_with_its_alerts() -> None:
+    job = made(after=3, to="phone", severity="warning", repeat="2h", recovery=False).job
+    (note,) = alarms.outcome(RUN, job, NOON)
+    assert note.severity == "medium"
+    assert note.wanted == alerts.Wanted(
+        to=("phone",), after=3, repeat=timedelta(hours=2), recovery=False, root="exit code #"
+    )
+    raised = alarms.raised(RUN, job, Alert(text="full", key="disk"), NOON)
+    assert (raised.kind, raised.wanted.after, raised.wanted.to) == ("problem", 1, ("phone",))
+    assert alarms.raised(RUN, job, Alert(text="hm", key="disk", once=True), NOON).kind == "notice"
+    assert alarms.raised(RUN, job, Alert(text="hm"), NOON).kind == "notice"
+
+
+def success(job: str = "job", *notes: Note) -> Verdict:
+    from jarvis.core.run import changed
+
+    return Verdict(run=changed(RUN, job=job, status=Status.SUCCEEDED, reason=None), notes=notes)
+
+
+def test_a_success_of_a_job_without_problems_writes_nothing_more(database: Database) -> None:
+    afflicted = Afflicted(database)
+    afflicted.load()
+    verdicts = [success(), success("other")]
+    assert afflicted.over(verdicts, NOON) is verdicts
+    afflicted.hear([Note(at=NOON, severity="high", key="run:job", job="job", title="job: failed")])
+    healed, other = afflicted.over(verdicts, NOON)
+    assert [note.kind for note in healed.notes] == ["recovery"] and other.notes == ()
+    again = afflicted.over(verdicts, NOON)
+    assert all(not verdict.notes for verdict in again)
+
+
+def test_a_problem_that_a_successful_run_raises_again_is_not_over(database: Database) -> None:
+    afflicted = Afflicted(database)
+    disk = Note(at=NOON, severity="high", key="disk", job="job", title="full")
+    for _ in range(3):
+        (judged,) = afflicted.over([success("job", disk)], NOON)
+        assert [note.key for note in judged.notes] == ["disk"], "and no row says so each time"
+    (judged,) = afflicted.over([success("job", Note(at=NOON, severity="low", title="by the way"))], NOON)
+    assert [note.kind for note in judged.notes][-1] == "recovery"
+
+
+def test_open_problems_are_known_after_a_restart(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        house.raises("job")
+        house.writes(house.note("fresh"))
+        house.raises("late", key=alerts.SILENT)
+        afflicted = Afflicted(house.database)
+        afflicted.load()
+        ended = afflicted.over([success("job"), success("fresh"), success("late")], NOON)
+        assert [len(verdict.notes) for verdict in ended] == [1, 1, 0]
+
+
+def test_missed_moments_are_one_notice_that_names_jobs_and_counts() -> None:
+    def span(count: int) -> Span:
+        return Span(from_at=NOON, until_at=NOON, count=count, status=Status.MISSED, reason="asleep for 8h")
+
+    paused = Span(from_at=NOON, until_at=NOON, count=9, status=Status.SKIPPED, reason="paused")
+    decisions = Decisions(
+        spans=[(made("a"), span(96)), (made("b", on=["missed"], after=5), span(7)), (made("c"), paused)]
+    )
+    notice, asked = missing.notes(decisions, NOON)
+    assert (notice.title, notice.severity, notice.kind) == (
+        "103 moments were missed of 2 jobs",
+        "info",
+        "notice",
+    )
+    assert notice.text == "a: 96 (asleep for 8h)\nb: 7 (asleep for 8h)"
+    assert (asked.key, asked.wanted.times, asked.wanted.after) == ("run:b", 7, 5)
+    assert missing.notes(Decisions(), NOON) == []
+
+
+def late(database: Database, line: Line, floor: Floor | None = None) -> Lateness:
+    return Lateness(
+        database=database, lines=lambda: {line.name: line}, floor=lambda: floor or Floor({}), rules=Alerts
+    )
+
+
+def due_since(database: Database, at: datetime) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO definitions (id, job, fingerprint, body, python, created_at)"
+            " VALUES (1, 'job', 'x', '{}', 0, 0)"
+        )
+        micros = int(at.timestamp() * 1_000_000)
+        connection.exec_driver_sql(
+            "INSERT INTO terms (job, definition_id, era, from_at) VALUES ('job', 1, 0, ?)", (micros,)
+        )
+
+
+def test_a_job_that_never_ran_is_told_when_its_time_is_over_and_again_after_an_hour(
+    database: Database,
+) -> None:
+    due_since(database, NOON)
+    looking = late(database, made(no_success_for="26h"))
+    at = NOON
+    found: list[tuple[timedelta, Note]] = []
+    while at <= NOON + timedelta(hours=28):
+        found += [(at - NOON, note) for note in looking.look(at)]
+        at += timedelta(seconds=60)
+    assert [when for when, _ in found] == [timedelta(hours=26), timedelta(hours=27), timedelta(hours=28)]
+    assert found[0][1].key == alerts.SILENT and "never succeeded" in found[0][1].text
+
+
+def test_after_a_sleep_what_is_late_may_catch_up_first(database: Database) -> None:
+    due_since(database, NOON)
+    looking = late(database, made(no_success_for="26h"))
+    assert looking.look(NOON) == []
+    woke = NOON + timedelta(hours=30)
+    assert looking.look(woke) == []
+    for minute in range(1, 5):
+        assert looking.look(woke + timedelta(minutes=minute)) == []
+    (note,) = looking.look(woke + timedelta(minutes=5))
+    assert "no success for 1d6h" in note.title
+
+
+def test_a_paused_job_is_not_missed_and_what_was_told_is_over(database: Database) -> None:
+    from jarvis.core.settle import Pause
+
+    due_since(database, NOON - timedelta(days=9))
+    line = made(no_success_for="1h")
+    looking = late(database, line)
+    looking.look(NOON)
+    (note,) = [note for minute in range(1, 7) for note in looking.look(NOON + timedelta(minutes=minute))]
+    assert note.kind == ""
+    line.pauses.append(Pause(from_at=NOON, until_at=NOON + timedelta(hours=5), reason="holiday"))
+    (over,) = looking.look(NOON + timedelta(minutes=7))
+    assert (over.kind, over.key) == ("recovery", alerts.SILENT)
+    line.pauses.clear()
+
+
+def emergency(
+    folder: Path, current: dict[str, Trouble], said: list[str], known: set[str] | None = None
+) -> Emergencies:
+    return Emergencies(
+        troubles=lambda: current,
+        known=lambda: known or set(),
+        file=folder / "alerts.jsonl",
+        direct=lambda title, text, severity, now: said.append(f"{severity}: {title}"),
+    )
+
+
+def test_a_trouble_of_thirty_seconds_is_told_without_the_ledger_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    current = {"ledger": Trouble(what="ledger", since_at=NOON, why="no space left")}
+    house = emergency(tmp_path, current, said)
+    for seconds in (0, 30, 30.001, 31, 300):
+        house.without_ledger(NOON + timedelta(seconds=seconds))
+        assert len(said) == (seconds > 30)
+        assert house.look(NOON + timedelta(seconds=seconds)) == [], "nothing can be journalled"
+    current.clear()
+    house.without_ledger(NOON + timedelta(minutes=9))
+    lines = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
+    assert [line["severity"] for line in lines] == ["critical", "high"]
+    assert len(said) == 2 and "can record again" in said[1]
+
+
+def test_other_troubles_are_problems_and_are_over(tmp_path: Path) -> None:
+    current = {"launch": Trouble(what="launch", since_at=NOON, why="no processes left")}
+    house = emergency(tmp_path, current, [], {":jarvis:reload", "job:jarvis:late"})
+    (over,) = house.look(NOON + timedelta(seconds=30))
+    assert (over.kind, over.key) == ("recovery", "jarvis:reload"), "an earlier daemon told of it"
+    (note,) = house.look(NOON + timedelta(seconds=31))
+    assert (note.key, note.kind) == ("jarvis:launch", "")
+    assert house.look(NOON + timedelta(seconds=99)) == []
+    current.clear()
+    (over,) = house.look(NOON + timedelta(seconds=100))
+    assert (over.key, over.kind) == ("jarvis:launch", "recovery")
+
+
+def test_where_not_even_the_file_can_be_written_the_channels_are_told(tmp_path: Path) -> None:
+    said: list[str] = []
+    current = {"ledger": Trouble(what="ledger", since_at=NOON, why="no space left")}
+    emergency(tmp_path / "missing", current, said).without_ledger(NOON + timedelta(minutes=1))
+    assert len(said) == 1

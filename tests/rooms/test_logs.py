@@ -1,0 +1,65 @@
+"""Does the log stay small, private, and free of lines that stand there twice?"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jarvis.control import logs
+
+log = logging.getLogger("jarvis.test")
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    for handler in list(root.handlers):
+        if handler not in handlers:
+            root.removeHandler(handler)
+            handler.close()
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(level)
+
+
+def test_the_log_rotates_at_ten_megabytes_and_five_old_ones_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / "jarvis-daemon.log"
+    before = os.umask(0o022)
+    try:
+        logs.set_up(file, level="info", as_json=False, foreground=False)
+        for number in range(75):
+            log.info("%d %s", number, "x" * 1_000_000)
+    finally:
+        os.umask(before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "jarvis-daemon.log", *(f"jarvis-daemon.log.{number}" for number in range(1, 6)),
+    ]  # fmt: skip
+    for old in range(1, 6):
+        size = (tmp_path / f"jarvis-daemon.log.{old}").stat().st_size
+        assert 10_000_000 <= size < 11_100_000
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["stderr is the log", "stderr is another file"])
+def test_no_line_stands_twice_in_one_file(tmp_path: Path, same: bool) -> None:
+    file, other = tmp_path / "jarvis-daemon.log", tmp_path / "stderr"
+    say = (
+        "import sys, logging; from pathlib import Path; from jarvis.control import logs;"
+        "logs.set_up(Path(sys.argv[1]), level='info', as_json=False, foreground=True);"
+        "logging.getLogger('jarvis.x').info('only once')"
+    )
+    with (file if same else other).open("ab") as stderr:
+        subprocess.run(
+            [sys.executable, "-c", say, str(file)], stderr=stderr, check=True, cwd=Path(__file__).parents[2]
+        )
+    assert file.read_text().count("only once") == 1
+    assert same or other.read_text().count("only once") == 1

@@ -1,0 +1,101 @@
+"""Does a real daemon notice that it stood still, say so at once, and end as quickly as ever?"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from tests.whole.daemon import Daemon, Row, until
+
+JOBS = """
+    pauses:
+      run: pause_sample
+      in: thread
+      service: {restart: always, wait: 1s}
+      with: {interval: 500ms, elevated_interval: 500ms}
+    busy: {every: 1s, command: "true"}
+"""
+
+
+def samples(daemon: Daemon) -> int:
+    return int(daemon.rows("SELECT count(*) AS n FROM samples")[0]["n"])
+
+
+def pauses(daemon: Daemon) -> list[Row]:
+    return daemon.rows("SELECT * FROM stalls WHERE kind = 'pause' ORDER BY id")
+
+
+def captured(daemon: Daemon) -> tuple[Row, dict[str, Any]] | None:
+    """What was captured first (on a busy machine that may be a snapshot), and its metadata."""
+    for row in daemon.rows("SELECT * FROM stalls WHERE capture = 'done' ORDER BY id"):
+        folder = daemon.state / "pauses" / row["directory"]
+        return row, json.loads((folder / "metadata.json").read_text())
+    return None
+
+
+def at_work(daemon: Daemon, more: int = 3) -> None:
+    before = samples(daemon)
+    until(lambda: samples(daemon) >= before + more, f"{more} more samples\n{daemon.output()}")
+
+
+@pytest.mark.needs("linux")
+def test_a_stopped_daemon_notices_its_pause_and_tells_while_it_runs(daemon: Daemon) -> None:
+    daemon.jobs(JOBS).start()
+    at_work(daemon)
+    daemon.signal(signal.SIGSTOP)
+    time.sleep(3)
+    daemon.signal(signal.SIGCONT)
+    (pause,) = until(lambda: pauses(daemon), "the pause")
+    assert (pause["cause"], pause["review"]) == ("stopped", "unreviewed")
+    assert pause["surplus"] > 2 and pause["expected"] == 0.5
+    (note,) = until(lambda: [one for one in daemon.notes() if one["key"] == "pause"], "its notice")
+    assert (note["job"], note["severity"], note["kind"]) == ("pauses", "medium", "notice")
+    assert "stopped" in note["title"]
+    until(lambda: pauses(daemon)[0]["told_at"], "that it was told")
+    status = daemon.cli("status", "--json")
+    assert status["event_count"] >= 1 and status["current_stress"] is not None
+    # Told to end while it captures: it ends as quickly as ever, and the directory is whole.
+    until(lambda: list((daemon.state / "pauses").glob("*.part/jobs.json")), "a capture under way")
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 4
+    daemon.start()
+    row, about = until(lambda: captured(daemon), "the capture")
+    assert about["id"] == row["id"] and "samples.json" in about["captured"]
+    assert len(pauses(daemon)) == 1, "a restart is no pause"
+
+
+def test_a_killed_daemon_loses_no_sample_but_the_last_and_samples_again(daemon: Daemon) -> None:
+    daemon.jobs(JOBS).start()
+    at_work(daemon, 5)
+    daemon.kill()
+    rows = daemon.rows('SELECT at, "gap" AS gap FROM samples ORDER BY id')
+    for before, after in itertools.pairwise(rows):
+        assert (after["at"] - before["at"]) / 1e6 == pytest.approx(after["gap"], abs=0.05)
+    count = len(rows)
+    daemon.start()
+    until(lambda: samples(daemon) >= count + 3, f"samples again\n{daemon.output()}")
+    first = daemon.rows('SELECT "gap" AS gap, "interval" AS expected FROM samples ORDER BY id')[count]
+    assert (first["gap"], first["expected"]) == (None, None), "the first one has nothing before it"
+    assert pauses(daemon) == []
+
+
+@pytest.mark.needs("linux")
+def test_a_daemon_killed_while_it_captures_completes_that_at_the_next_start(daemon: Daemon) -> None:
+    daemon.jobs(JOBS).start()
+    at_work(daemon)
+    daemon.signal(signal.SIGSTOP)
+    time.sleep(3)
+    daemon.signal(signal.SIGCONT)
+    until(lambda: list((daemon.state / "pauses").glob("*.part/jobs.json")), "a capture under way")
+    daemon.kill()
+    daemon.start()
+    row, about = until(lambda: captured(daemon), "the capture")
+    assert row["capture_why"] == "Jarvis was ended while it captured this"
+    assert "samples.json" in about["captured"] and "the rest" in about["not_captured"]
+    assert [one.name for one in (daemon.state / "pauses").iterdir()] == [row["directory"]]
