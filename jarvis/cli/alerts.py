@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from jarvis.cli import show
-from jarvis.cli.asking import JOB, Asking, Group, pass_asking
+from jarvis.cli.asking import JOB, Asking, Group, limit_option, pass_asking
 
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 ALERT = click.IntRange(1)
@@ -27,15 +27,7 @@ def alerts() -> None:
 @click.option("--all", "which", flag_value="all", help="Everything that was raised, and what became of it.")
 @click.option("--severity", type=click.Choice(SEVERITIES), help="Only this bad or worse.")
 @click.option("--job", type=JOB, help="Only this job's.")
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    default=20,
-    show_default=True,
-    help="How many.",
-)
+@limit_option()
 @pass_asking
 def list_(asking: Asking, which: str, severity: str | None, job: str | None, limit: int) -> None:
     """What is wrong now."""

@@ -223,6 +223,14 @@ def with_option() -> Callable[[Any], Any]:
     )  # fmt: skip
 
 
+def limit_option(default: int = 20) -> Callable[[Any], Any]:
+    """``--limit N``: how many rows of a list."""
+    return click.option(
+        "-n", "--limit", type=click.IntRange(1, 10_000), metavar="N", default=default, show_default=True,
+        help="How many.",
+    )  # fmt: skip
+
+
 class Known(click.ParamType[Any]):
     """A name that the shell can complete by asking Jarvis."""
 

@@ -8,7 +8,7 @@ import click
 
 from jarvis.cli import show
 from jarvis.cli.alerts import alerts
-from jarvis.cli.asking import Asking, Known, pass_asking
+from jarvis.cli.asking import Asking, Known, limit_option, pass_asking
 
 CHANNEL = Known("alerts.channels", "name")
 PATIENCE = 660.0
@@ -65,15 +65,7 @@ def _tested(said: dict[str, Any]) -> None:
 
 @alerts.command("dead")
 @click.argument("channel", type=CHANNEL, required=False)
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    default=20,
-    show_default=True,
-    help="How many.",
-)
+@limit_option()
 @pass_asking
 def dead(asking: Asking, channel: str | None, limit: int) -> None:
     """The messages that were given up; of one CHANNEL, or of all."""

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from jarvis.cli import show
-from jarvis.cli.asking import Asking, Group, pass_asking
+from jarvis.cli.asking import Asking, Group, limit_option, pass_asking
 
 STATUSES = ("pending", "processed", "failed", "unmatched")
 POLL = 0.5
@@ -26,10 +26,7 @@ def events() -> None:
 
 @events.command("list")
 @click.option("--status", type=click.Choice(STATUSES), help="Only these.")
-@click.option(
-    "-n", "--limit", type=click.IntRange(1, 10_000), metavar="N", default=20, show_default=True,
-    help="How many.",
-)  # fmt: skip
+@limit_option()
 @click.option("--before", type=int, metavar="EVENT", help="Only older ones than this: the next page.")
 @pass_asking
 def list_(asking: Asking, status: str | None, limit: int, before: int | None) -> None:
@@ -141,21 +138,22 @@ def _published(one: dict[str, Any]) -> None:
 
 
 @events.command("tail")
+@click.argument("match", metavar="[PATTERN]", required=False)
 @click.option(
     "--after", type=int, metavar="EVENT", help="Begin after this event; without it, with the next one."
 )
 @pass_asking
-def tail(asking: Asking, after: int | None) -> None:
-    """Show events as they arrive, until Ctrl-C."""
+def tail(asking: Asking, match: str | None, after: int | None) -> None:
+    """Show events as they arrive, until Ctrl-C; with a PATTERN such as 'github/*' only those that fit it."""
     position = after
     if after is None and not asking.json and sys.stderr.isatty():
         click.echo("Waiting for events; Ctrl-C ends this.", err=True)
     while True:
-        said = asking.ask("events.tail", {"after": position}, quiet=position is not None)
+        said = asking.ask("events.tail", {"after": position, "match": match}, quiet=position is not None)
         for one in said["events"]:
             click.echo(json.dumps(one) if asking.json else _arrived(one))
         sys.stdout.flush()
-        if not said["events"]:
+        if said["next"] == position:
             time.sleep(POLL)
         position = said["next"]
 

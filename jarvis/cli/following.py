@@ -88,8 +88,9 @@ def _copy(asking: Asking, run: int, position: int, meter: _Meter, *, to_end: boo
 def _ended(data: dict[str, Any]) -> None:
     why = data["reason"] or data["result"]
     took = f" in {show.length(data['seconds'])}" if data["seconds"] is not None else ""
-    said = f"{show.colored(show.word(data['status']))}{took}" + (f": {show.line(why)}" if why else "")
-    click.echo(f"Run {data['id']} of {data['job']} {said}")
+    first, *more = str(why or "").strip().splitlines() or [""]
+    said = f"{show.colored(show.word(data['status']))}{took}" + (f": {show.line(first)}" if first else "")
+    click.echo("\n".join([f"Run {data['id']} of {data['job']} {said}", *map(show.printable, more)]))
 
 
 class _Meter:

@@ -88,7 +88,7 @@ def _job(data: dict[str, Any]) -> None:
             ("state", show.colored(data["state"]) + (f" ({show.line(data['why'])})" if data["why"] else "")),
             ("resumes", show.local(data["paused_until_at"])),
             ("problem", data["problem"]),
-            ("due", show.due(data)),
+            ("due", show.due(data).replace("; ", "\n")),
             ("next", "\n".join(_moment(one["at"], zone, now) for one in data["upcoming"])),
             ("runs", data["handler"]),
             ("rules", ", ".join(_rules(rules))),
@@ -133,6 +133,10 @@ def _yaml(value: Any, depth: int = 0) -> list[str]:
             lines.append(f"{space}{name}: !secret {part['$secret']}")
         elif isinstance(part, dict) and part:
             lines += [f"{space}{name}:", *_yaml(part, depth + 1)]
+        elif isinstance(part, list) and part and all(isinstance(one, dict) for one in part):
+            lines.append(f"{space}{name}:")
+            for first, *more in (_yaml(one) for one in part):
+                lines += [f"{space}  - {first}", *(f"{space}    {line}" for line in more)]
         elif isinstance(part, str) and "\n" in part:
             lines += [f"{space}{name}: |", *(f"{space}  {line}" for line in part.splitlines())]
         else:
@@ -195,7 +199,7 @@ def _entries(found: list[dict[str, Any]]) -> None:
 
 def _run(one: dict[str, Any], now: datetime) -> tuple[str, ...]:
     again = f" (attempt {one['attempt']})" if one["attempt"] > 1 else ""
-    said = show.line(one["reason"] or one["result"] or "") + again
+    said = show.headline(one["reason"] or one["result"] or "") + again
     return (
         str(one["id"]),
         show.relative(one["scheduled_at"], now),

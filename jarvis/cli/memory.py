@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import click
 
 from jarvis.cli import show
-from jarvis.cli.asking import Asking, Group, pass_asking
+from jarvis.cli.asking import Asking, Group, limit_option, pass_asking
 
 PRIORITIES = ("low", "medium", "high", "critical")
 
@@ -24,15 +23,9 @@ def delegations() -> None:
     """What somebody else was asked to do."""
 
 
-def _limit() -> Callable[[Any], Any]:
-    return click.option(
-        "-n", "--limit", type=click.IntRange(1, 10_000), metavar="N", default=100, show_default=True, help="How many."
-    )  # fmt: skip
-
-
 @delegations.command("list")
 @click.option("--status", type=click.Choice(("active", "completed", "cancelled")), help="Only these.")
-@_limit()
+@limit_option(100)
 @pass_asking
 def delegations_list(asking: Asking, status: str | None, limit: int) -> None:
     """Delegations, those due first come first."""
@@ -96,7 +89,7 @@ def decisions() -> None:
 @click.option(
     "--status", type=click.Choice(("pending_execution", "executed", "deferred", "reversed")), help="Only these."
 )  # fmt: skip
-@_limit()
+@limit_option(100)
 @pass_asking
 def decisions_list(asking: Asking, status: str | None, limit: int) -> None:
     """Decisions, the oldest first."""
@@ -166,7 +159,7 @@ def facts() -> None:
 
 @facts.command("list")
 @click.argument("category", required=False)
-@_limit()
+@limit_option(100)
 @pass_asking
 def facts_list(asking: Asking, category: str | None, limit: int) -> None:
     """Facts by category and key; of one CATEGORY, or all."""

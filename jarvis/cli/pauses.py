@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from jarvis.cli import show
-from jarvis.cli.asking import Asking, Group, Known, pass_asking
+from jarvis.cli.asking import Asking, Group, Known, limit_option, pass_asking
 
 REVIEWS = ("unreviewed", "reviewed", "pinned", "dismissed")
 PAUSE = Known("pauses.list", "id")
@@ -25,15 +25,7 @@ def pauses() -> None:
 )
 @click.option("--all", "everything", is_flag=True, help="Also sleeps and set clocks, which are only noted.")
 @click.option("--since", metavar="WHEN", help="Only what ended after this: 2h (ago), or '2026-11-20 09:00'.")
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    default=20,
-    show_default=True,
-    help="How many.",
-)
+@limit_option()
 @pass_asking
 def list_(asking: Asking, reviews: tuple[str, ...], everything: bool, since: str | None, limit: int) -> None:
     """Pauses and snapshots, the newest first."""

@@ -11,9 +11,11 @@ from typing import Any
 import click
 
 from jarvis.cli import show
-from jarvis.cli.asking import JOB, RUN, Asking, Group, pass_asking
+from jarvis.cli.asking import JOB, RUN, Asking, Group, limit_option, pass_asking
 
 STATUSES = ("queued", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "skipped", "missed")
+WELL = ("queued", "running", "succeeded")
+"""What these say as their reason is why they were started, not how they ended."""
 POLL = 0.2
 
 
@@ -28,15 +30,7 @@ def runs() -> None:
     "--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="Only these (again: or these)."
 )
 @click.option("--since", metavar="WHEN", help="Only moments after this: 2h (ago), or '2026-11-20 09:00'.")
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    default=20,
-    show_default=True,
-    help="How many.",
-)
+@limit_option()
 @click.option("--before", type=int, metavar="RUN", help="What follows this run in the list: the next page.")
 @pass_asking
 def list_(
@@ -68,7 +62,7 @@ def _table(found: list[dict[str, Any]]) -> None:
 
 def _row(one: dict[str, Any], now: datetime) -> tuple[str, ...]:
     again = f" (attempt {one['attempt']})" if one["attempt"] > 1 else ""
-    said = show.line(one.get("waits") or one["reason"] or one["result"] or "") + again
+    said = show.headline(one.get("waits") or one["reason"] or one["result"] or "") + again
     return (
         str(one["id"]),
         one["job"],
@@ -94,7 +88,8 @@ def _run(data: dict[str, Any]) -> None:
     numbers = ", ".join(f"{name} {value:g}" for name, value in data["numbers"].items())
     dropped = f", {show.size(data['output_dropped'])} of it not kept" if data["output_dropped"] else ""
     written = f"{show.size(data['output_bytes'])}{dropped}: 'jarvis runs output {data['id']}'"
-    why = f": {show.line(data['reason'])}" if data["reason"] else ""
+    why = f": {show.line(data['reason'])}" if data["reason"] and data["status"] not in WELL else ""
+    asked = [data["reason"]] if data["reason"] and data["status"] in WELL else []
     show.fields(
         [
             ("run", f"{show.bold(str(data['id']))} of {show.bold(data['job'])}"),
@@ -110,7 +105,7 @@ def _run(data: dict[str, Any]) -> None:
             ("result", data["result"]),
             ("numbers", numbers),
             ("with", params),
-            ("why", show.line(", ".join(data["because"]))),
+            ("why", show.line(", ".join([*data["because"], *asked]))),
             ("then", "\n".join(_attempt_of(one) for one in data["asked_for"])),
             ("fire", f"{data['fire']}, attempt {data['attempt']}"),
             ("attempts", "\n".join(_attempt(one) for one in others)),

@@ -94,7 +94,8 @@ def local(at: str | None, zone: str | None = None) -> str:
 def due(one: dict[str, Any]) -> str:
     """A schedule in English with its zone, unless the words name it already."""
     english, zone = str(one["english"]), one["timezone"]
-    return english if zone is None or f"({zone})" in english else f"{english} ({zone})"
+    said = zone is None or f"({zone})" in english
+    return english if said or not any(each.isdigit() for each in english) else f"{english} ({zone})"
 
 
 def size(count: int) -> str:
@@ -142,6 +143,12 @@ def line(text: object) -> str:
     """Text from outside on one line, without anything a terminal would obey."""
     flat = " ".join(str(text).split())
     return "".join(each if each.isprintable() else "�" for each in flat)
+
+
+def headline(text: str) -> str:
+    """The first line of a text from outside; an ellipsis says that there are more."""
+    first, *more = text.strip().splitlines() or [""]
+    return line(first) + (" …" if more else "")
 
 
 def printable(text: str) -> str:

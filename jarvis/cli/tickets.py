@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from jarvis.cli import show
-from jarvis.cli.asking import JOB, Asking, Group, pass_asking
+from jarvis.cli.asking import JOB, Asking, Group, limit_option, pass_asking
 
 STATUSES = ("open", "acknowledged", "diagnosed", "resolved")
 DONE = {
@@ -31,15 +31,7 @@ def tickets() -> None:
 @click.option("--key", metavar="TEXT", help="Only keys with this text in them.")
 @click.option("--batch", metavar="BATCH", help="Only those opened by one check, such as invariants:17.")
 @click.option("--held/--not-held", default=None, help="Only held ones, or only others.")
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    default=100,
-    show_default=True,
-    help="How many.",
-)
+@limit_option(100)
 @pass_asking
 def list_(
     asking: Asking,

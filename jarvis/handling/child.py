@@ -79,7 +79,7 @@ def _payload() -> dict[str, Any]:
 
 def _outcome(payload: Mapping[str, Any]) -> Outcome:
     path = Path(payload["file"])
-    opened = stores.LazyStores(payload.get("database"))
+    opened = stores.LazyStores(payload.get("database"), _state(payload))
     ctx = _context(payload, opened)
     try:
         handler = mount.load(path, name=payload["handler"])

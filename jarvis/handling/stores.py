@@ -27,8 +27,10 @@ SQLITE = "sqlite:///"
 class LazyStores:
     """``events`` and ``ledger`` of the database at ``url``; the first touch imports SQLAlchemy."""
 
-    def __init__(self, url: str | None) -> None:
+    def __init__(self, url: str | None, state: Path | None = None) -> None:
+        """``state``: the state directory, where that is not the folder of the ledger."""
         self._url = url
+        self._state = state
         self._lock = threading.Lock()
         self._opened: Database | None = None
         self._breakers: Breakers | None = None
@@ -57,7 +59,7 @@ class LazyStores:
     def ledger(self) -> Ledger:
         from jarvis.store import ledger
 
-        return ledger.Ledger(self._database())
+        return ledger.Ledger(self._database(), self._state)
 
     @property
     def rules(self) -> Rules:

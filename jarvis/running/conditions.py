@@ -6,7 +6,6 @@ import glob
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import psutil
 from jarvis.core.job import Job
 from jarvis.core.parts import Condition
 from jarvis.core.run import Run
+from jarvis.sources import network
 
 EXEC_LIMIT = 10.0
 """Seconds an ``exec`` condition may take; longer counts as false."""
@@ -74,7 +74,7 @@ def _answers(condition: Condition, cwd: Path) -> Iterator[str | None]:
     if condition.network is not None:
         yield (
             None
-            if _routed() is condition.network
+            if network.routed() is condition.network
             else f"the network is {'down' if condition.network else 'up'}"
         )
     if condition.idle is not None:
@@ -101,18 +101,6 @@ def _not_empty(text: str, cwd: Path) -> str | None:
     except OSError as error:
         return f"{text}: {error.strerror}"
     return None if full else f"{text} is empty"
-
-
-def _routed() -> bool:
-    """Is there a route to the world? Connecting a datagram socket asks the routing table and sends nothing."""
-    for family, address in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((address, 9))
-                return True
-        except OSError:
-            continue
-    return False
 
 
 def _exec(command: str | list[str], cwd: Path) -> str | None:

@@ -60,7 +60,7 @@ class Threads:
         self._catalogue = catalogue
         self._place = place
         self._done = done
-        self._stores = LazyStores(place.database)
+        self._stores = LazyStores(place.database, place.state)
         self._ends: dict[int, threading.Event] = {}
         self._services: set[int] = set()
         self._logger = logging.getLogger("jarvis.handler")

@@ -22,7 +22,7 @@ from jarvis.core import observation
 from jarvis.core.invariants import Metric, Target
 from jarvis.core.observation import Reading, Seen, Unseen
 from jarvis.errors import JarvisError
-from jarvis.sources import probes
+from jarvis.sources import network, probes
 from jarvis.sources.probes import Blind
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Looking:
                 seen = await self._up(target)
         except TimeoutError:
             host = _host(target)
-            if host is not None and not probes.local(host) and not probes.routed():
+            if host is not None and not probes.local(host) and not network.routed():
                 raise Blind(f"{_name(target)}: this machine has no network") from None
             return Seen(up=False, said=f"{_name(target)}: no answer within {limit:g} s")
         took = time.perf_counter() - began

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from jarvis.core.invariants import Up
 from jarvis.core.observation import Seen
-from jarvis.sources import commands
+from jarvis.sources import commands, network
 
 if TYPE_CHECKING:
     import httpx2
@@ -139,11 +139,11 @@ def failed(name: str, error: BaseException, host: str) -> Seen:
     words = _words(causes)
     for cause in causes:
         if isinstance(cause, socket.gaierror):
-            if cause.errno not in UNNAMED or not routed():
+            if cause.errno not in UNNAMED or not network.routed():
                 raise Blind(f"{name}: the name {host} cannot be looked up: {words}") from error
         elif isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno in BLINDING:
             raise Blind(f"{name} cannot be reached from here: {words}") from error
-    if not local(host) and not routed():
+    if not local(host) and not network.routed():
         raise Blind(f"{name}: this machine has no network ({words})") from error
     return Seen(up=False, said=f"{name}: {words}")
 
@@ -185,18 +185,6 @@ def local(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-
-
-def routed() -> bool:
-    """There is a route to the world. Connecting a datagram socket asks the routing table and sends nothing."""
-    for family, address in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((address, 9))
-                return True
-        except OSError:
-            continue
-    return False
 
 
 def _shown(url: str) -> str:

@@ -20,11 +20,12 @@ BATCH = 500
 
 
 class Ledger:
-    """One ledger's upkeep. Runs' directories lie beside the database, in ``runs/``."""
+    """One ledger's upkeep. ``state``: where ``runs/`` and ``pauses/`` lie; without it, beside the database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, state: Path | None = None) -> None:
         self._database = database
-        self._runs = database.path.parent / "runs"
+        self._state = state or database.path.parent
+        self._runs = self._state / "runs"
 
     def prune(self, *, before: Mapping[str, datetime]) -> Mapping[str, int]:
         """Remove what ended before these instants; returns how many of each went.
@@ -47,7 +48,7 @@ class Ledger:
         if "samples" in before:
             gone["samples"] = Samples(self._database).prune(before["samples"])
         if "pauses" in before:
-            gone["pauses"] = Stalls(self._database).prune(before["pauses"], self._runs.with_name("pauses"))
+            gone["pauses"] = Stalls(self._database).prune(before["pauses"], self._state / "pauses")
         if "memory" in before:
             gone["memory"] = Known(self._database).prune(before["memory"])
         if "tickets" in before:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -130,8 +131,6 @@ def test_a_copy_is_a_ledger_of_its_own(ledger: Database, tmp_path: Path) -> None
 
 
 def test_pruning_takes_old_ends_and_leaves_what_is_open_or_young(ledger: Database) -> None:
-    from dataclasses import replace
-
     old, young, waiting = (
         queued(1),
         queued(2, at=NOW + timedelta(days=9)),
@@ -154,6 +153,19 @@ def test_pruning_takes_old_ends_and_leaves_what_is_open_or_young(ledger: Databas
     assert not directory.exists()
     with ledger.read() as connection:
         assert {run.id for run in queries.page(connection)} == {2, 3}
+
+
+def test_output_is_pruned_in_the_state_directory_wherever_the_ledger_lies(
+    ledger: Database, tmp_path: Path
+) -> None:
+    directory = tmp_path / "elsewhere" / "runs" / "0" / "1"
+    directory.mkdir(parents=True)
+    with ledger.write() as connection:
+        runs.insert(connection, [queued(1)])
+        runs.close(connection, [replace(queued(1), status=Status.SUCCEEDED, ended_at=NOW, output_bytes=5)])
+    before = NOW + timedelta(days=5)
+    assert Ledger(ledger, tmp_path / "elsewhere").prune(before={"output": before}) == {"output": 1}
+    assert not directory.exists()
 
 
 def test_memory_keeps_what_changed_and_drops_what_was_forgotten(ledger: Database) -> None:
