@@ -29,6 +29,7 @@ from jarvis.running.clock import Clock
 from jarvis.running.conditions import Asker
 from jarvis.running.conductor import Conductor
 from jarvis.running.edits import Edits
+from jarvis.running.glancing import Glance
 from jarvis.running.preparing import Place
 from jarvis.running.readings import Clocks, Heartbeat
 from jarvis.running.roster import Roster
@@ -155,10 +156,9 @@ class App:
             folder=self.place.folder, answered=lambda run, unmet: self.conductor.answered(run, unmet)
         )
         self.threads = Threads(
-            catalogue=self.catalogue,
-            place=self.place,
-            done=lambda called: self.conductor.called(called),
-        )
+            catalogue=self.catalogue, place=self.place, done=lambda called: self.conductor.called(called),
+            ours=self.database,
+        )  # fmt: skip
         self.conductor = Conductor(
             database=self.database,
             jobs=self.roster,
@@ -214,7 +214,7 @@ class App:
 
     # Starting and stopping.
 
-    def start(self, *, clock: bool = True) -> None:
+    def start(self, *, clock: bool = True, services: bool = True) -> None:
         """Take up what an earlier daemon left, make jobs.yaml the truth, and begin (without ``clock``: no schedule)."""
         now = self.clocks.read()
         self.started_at = now.wall_at
@@ -231,9 +231,12 @@ class App:
         self.dispatcher.start()
         self.outbox.start()
         if clock:
-            self.services.begin(now.wall_at)
+            if services:
+                self.services.begin(now.wall_at)
             self.roster.begin(self.daemon_id, now.boot_id)
-            self.arrivals.begin(self.conductor.each_round, self.clock, self.roster.job)
+            self.arrivals.begin(self.conductor.each_round, self.roster.job)
+            glance = Glance(self.database, self.dispatcher.wake, self.outbox.wake, self.arrivals.poke)
+            self.clock.each_pass += [glance, self.services.glance, self.watching.glance]
             self.clock.start()
             self.watcher.start()
             self.watching.start()
@@ -290,7 +293,8 @@ class App:
 
     def _taken(self, config: Config) -> None:
         self.conductor.floor.slots = config.slots.model_dump()
-        self.outbox.wake()
+        for wake in (self.outbox.wake, self.dispatcher.wake, self.conductor.wake):
+            wake()
 
     def _watched_folders(self) -> list[Path]:
-        return [*self.edits.folders(), *(folder for _origin, folder in self._handler_folders())]
+        return [*self.edits.folders(), *self.catalogue.folders]

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from jarvis.alerts.message import Message, NotAccepted, cut, refused, retry_after
+from jarvis.alerts.message import NOTIFICATION, Message, NotAccepted, cut, refused, retry_after
 
 TYPES = {"critical": "failure", "high": "failure", "medium": "warning", "low": "info", "info": "info"}
 BODY = 32_768
+DESKTOPS = frozenset({"dbus", "glib", "gnome", "growl", "kde", "macosx", "qt", "windows"})
+"""Schemes of notifications that somebody sees on a desktop."""
 _SMTP = re.compile(r"\((?P<code>[245]\d\d), b?['\"](?P<text>.{0,200}?)['\"]\)")
 _ERRNO = re.compile(r"\[Errno -?\d+\] (?P<text>[\w ,-]{1,100})")
 _TOOK_LONG = re.compile(r"timed? ?out", re.IGNORECASE)
@@ -46,7 +48,7 @@ def send(url: str, message: Message, timeout: timedelta) -> str:
     service = _service(url, timeout)
     asker = apprise.Apprise(asset=service.asset)
     asker.add(service)
-    title, body = _fitting(service, message)
+    title, body = fitting(url, service, message)
     seen = _Seen()
     token = _seen.set(seen)
     try:
@@ -86,10 +88,10 @@ def _service(url: str, timeout: timedelta) -> Any:
     return service
 
 
-def _fitting(service: Any, message: Message) -> tuple[str, str]:
+def fitting(url: str, service: Any, message: Message) -> tuple[str, str]:
     """Title and body cut to what the service takes; a service without titles gets both in the body."""
     title = cut(message.title, service.title_maxlen or 250)
-    most = service.body_maxlen or BODY
+    most = NOTIFICATION if scheme(url) in DESKTOPS else service.body_maxlen or BODY
     room = most - (0 if service.title_maxlen else len(title) + 8)
     return title, cut(message.body, max(min(room, BODY), 1)) or title
 

@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
-from jarvis.alerts import apprised, desktop, file, program, telegram
+from jarvis.alerts import apprised, desktop, file, imessage, program, telegram
 from jarvis.alerts.message import Message, NotAccepted
 from jarvis.config import secrets
 from jarvis.config.secrets import Redactor, SecretError
@@ -100,6 +100,8 @@ class Channels:
             )
         if channel.journal is not None:
             return file.send(self.folder / Path(channel.journal).expanduser(), message, channel=name)
+        if channel.imessage is not None:
+            return imessage.send(message, str(channel.imessage), channel.timeout)
         return desktop.send(message, channel.timeout)
 
     def patience(self, name: str) -> timedelta:
@@ -124,6 +126,8 @@ class Channels:
         changes: dict[str, object] = {}
         if isinstance(channel.url, SecretRef):
             changes["url"] = self._read(channel.url)
+        if isinstance(channel.imessage, SecretRef):
+            changes["imessage"] = self._read(channel.imessage)
         if channel.telegram is not None:
             bot = channel.telegram
             opened = {"token": self._read(bot.token), "chat": str(self._read(bot.chat))}
@@ -170,6 +174,8 @@ def _secret_parts(channel: Channel, opened: Channel) -> set[str]:
         if isinstance(channel.url, SecretRef):
             found.add(opened.url)
         found.update(tokens(opened.url))
+    if isinstance(channel.imessage, SecretRef):
+        found.add(str(opened.imessage))
     if opened.telegram is not None:
         found.add(str(opened.telegram.token))
         if isinstance(channel.telegram and channel.telegram.chat, SecretRef):
@@ -200,6 +206,8 @@ def described(channel: Channel) -> str:
         return masked(channel.url)
     if channel.telegram is not None:
         return "telegram"
+    if channel.imessage is not None:
+        return "imessage"
     if channel.command is not None:
         command = channel.command
         return f"command {command if isinstance(command, str) else ' '.join(command)}"

@@ -1,13 +1,15 @@
 """What becomes of an alert? One thread: new rows of the journal, the policy's verdict, messages in the outbox.
 
 Verdict, problem and messages are one transaction: killed before it the rows are still new, killed after it the
-messages are in the outbox. It is woken after commits and looks by itself every few seconds.
+messages are in the outbox. It is woken after commits; by itself it looks when a digest is due, and every few seconds
+while something may have to be said that no commit tells of.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -26,7 +28,9 @@ from jarvis.store.journal import Note
 log = logging.getLogger("jarvis.alerts")
 
 BATCH = 500
-LONGEST_WAIT = 5.0
+LOOK_EVERY = 5.0
+LONGEST_WAIT = 60.0
+"""Seconds that a digest is waited for at once: the wall clock may be set meanwhile."""
 GATHER = 1.0
 """Seconds in which alerts that come together are put together."""
 
@@ -39,7 +43,8 @@ class Dispatcher:
 
     ``said`` is called after messages were put into the outbox, ``trouble`` with why judging does not work
     now (None: it does), ``unjudged`` with an alert that the policy could not be asked about, ``opened`` with
-    the problems (job, key) that are open.
+    the problems (job, key) that are open. ``looks`` are asked in each round; while ``busy`` says so, there is one every
+    few seconds.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Dispatcher:
         unjudged: Callable[[Alert, str], None] = lambda alert, why: None,
         opened: Callable[[Iterable[tuple[str, str]]], None] = lambda known: None,
         looks: Sequence[Look] = (),
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self.rounds = 0
         self._database = database
@@ -65,6 +71,8 @@ class Dispatcher:
         self._unjudged = unjudged
         self._opened = opened
         self._looks = looks
+        self._busy = busy
+        self._wait: float | None = LOOK_EVERY
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="jarvis-alerts", daemon=True)
@@ -81,19 +89,30 @@ class Dispatcher:
         if self._thread.is_alive():
             self._thread.join(within.total_seconds())
 
+    def drain(self, within: timedelta) -> None:
+        """Wait until everything that is new has been judged: for a process that ends soon."""
+        self.wake()
+        until = time.monotonic() + within.total_seconds()
+        while time.monotonic() < until:
+            with self._database.read() as connection:
+                if not docket.new(connection, 1):
+                    return
+            time.sleep(0.02)
+
     def wake(self) -> None:
         """There is something new in the journal."""
         self._woken.set()
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
-            if self._woken.wait(LONGEST_WAIT):
+            if self._woken.wait(self._wait):
                 self._stopping.wait(GATHER)
                 self._woken.clear()
             if self._stopping.is_set():
                 return
+            self._wait = LOOK_EVERY
             try:
-                self.round(self._now())
+                wait = self.round(self._now())
             except StoreError as error:
                 self._trouble(str(error))
             except Exception as error:
@@ -101,18 +120,25 @@ class Dispatcher:
                 self._trouble(f"{type(error).__name__}: {error}")
             else:
                 self._trouble(None)
+                self._wait = LOOK_EVERY if self._busy() else wait
             self.rounds += 1
 
-    def round(self, now: datetime) -> None:
-        """Look, judge everything that is new, tell what was held until now and what nobody acknowledged."""
+    def round(self, now: datetime) -> float | None:
+        """Look, judge everything that is new, tell what was held until now and what nobody acknowledged.
+
+        Returns in how many seconds the next round is needed, if nobody asks for one before (None: never).
+        """
         self._look(now)
         said = False
         while not self._stopping.is_set() and (count := self._judge(now)) is not None:
             said = said or count > 0
-        said = self._digest(now) or said
-        said = self._escalate(now) or said
-        if said:
+        told, due_at = self._digest(now)
+        escalated, unheard = self._escalate(now)
+        if said or told or escalated:
             self._said()
+        if unheard:
+            return LOOK_EVERY
+        return None if due_at is None else min(max((due_at - now).total_seconds(), GATHER), LONGEST_WAIT)
 
     def _look(self, now: datetime) -> None:
         notes: list[Note] = []
@@ -152,6 +178,9 @@ class Dispatcher:
             judged_alerts.settle(connection, judged, now)
             crashpoint.here("alerts.in-transaction")
         crashpoint.here("alerts.after-verdict")
+        if log.isEnabledFor(logging.DEBUG):
+            for one in judged.decisions:
+                log.debug("alert %d is %s: %s", one.alert.id, one.verdict, one.steps[-1])
         self._opened((one.job or "", one.key) for one in judged.problems.values() if one.ended_at is None)
         return len(judged.messages)
 
@@ -189,29 +218,31 @@ class Dispatcher:
             said=[at for at in docket.said_since(connection, now - rules.cycle, most) if at <= now],
         )
 
-    def _digest(self, now: datetime) -> bool:
-        """What was held until now, in one message a channel."""
+    def _digest(self, now: datetime) -> tuple[bool, datetime | None]:
+        """What was held until now, in one message a channel; and when the next one is due."""
         with self._database.read() as connection:
             due_at = docket.next_digest(connection)
         if due_at is None or due_at > now:
-            return False
+            return False, due_at
         with self._database.write() as connection:
             held = docket.due_for_digest(connection, now)
             numbers = {alert.problem_id for alert in held if alert.problem_id is not None}
             world = World(now=now, rules=self._rules(), zone=self._zone)
             judged = later.digest(held, docket.open_problems(connection, numbers), world)
             judged_alerts.settle(connection, judged, now)
-        return bool(judged.messages)
+            due_at = docket.next_digest(connection)
+        return bool(judged.messages), due_at
 
-    def _escalate(self, now: datetime) -> bool:
+    def _escalate(self, now: datetime) -> tuple[bool, bool]:
+        """Whether somebody was told; and whether there is something that nobody acknowledged."""
         rules = self._rules()
         if rules.escalate is None:
-            return False
+            return False, False
         least = alerts.rank(rules.escalate.severity)
         with self._database.read() as connection:
             candidates = docket.unacknowledged(connection, alerts.SEVERITIES[least:])
         if not candidates:
-            return False
+            return False, False
         with self._database.write() as connection:
             candidates = docket.unacknowledged(connection, alerts.SEVERITIES[least:])
             world = World(
@@ -222,4 +253,4 @@ class Dispatcher:
             for message in messages:
                 judged_alerts.say(connection, message, message.problem, now)
             judged_alerts.escalated(connection, problems)
-        return bool(messages)
+        return bool(messages), True

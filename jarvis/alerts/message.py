@@ -12,6 +12,8 @@ SEVERITIES = ("info", "low", "medium", "high", "critical")
 """From the least to the most severe."""
 EMOJI = {"critical": "🔴", "high": "🟠", "medium": "🟡", "low": "🔵", "info": "⚪"}
 RECOVERED = "✅"
+NOTIFICATION = 200
+"""Characters of a text that a notification of a desktop shows; the rest would be cut anyway."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,6 +27,7 @@ from jarvis.store.deliveries import Delivery
 log = logging.getLogger("jarvis.outbox")
 
 LONGEST_WAIT = timedelta(seconds=5)
+"""After a failure, and while something waits: the wall clock may be set meanwhile."""
 BATCH = 500
 STUCK = timedelta(minutes=10)
 """A send that has not ended after this long is left to itself; there are at most LEFT of those per channel."""
@@ -124,27 +125,30 @@ class Outbox:
     def _loop(self) -> None:
         while not self._stopping.is_set():
             self._woken.clear()
+            if self._stopping.is_set():
+                return
+            wait: timedelta | None = LONGEST_WAIT
             try:
                 wait = self.look(self._now())
             except StoreError as error:
                 self._trouble(str(error))
-                wait = LONGEST_WAIT
             except Exception as error:
                 log.exception("the outbox could not be looked at; it is tried again")
                 self._trouble(f"{type(error).__name__}: {error}")
-                wait = LONGEST_WAIT
             else:
                 self._trouble(None)
-            self._woken.wait(max(wait.total_seconds(), 0.01))
+            self._woken.wait(None if wait is None else max(wait.total_seconds(), 0.01))
 
-    def look(self, now: datetime) -> timedelta:
-        """Begin every send that may begin; returns when to look again. Raises StoreError."""
+    def look(self, now: datetime) -> timedelta | None:
+        """Begin every send that may begin; returns when to look again (None: nothing waits). Raises StoreError."""
         self._mind_the_slow(now)
         channels = self._channels()
         if channels is None:
-            return LONGEST_WAIT
+            return None
         with self._database.read() as connection:
             names = deliveries.channels(connection)
+        if not names and not self.sending():
+            return None
         wait = min([LONGEST_WAIT, *self._deadlines()])
         for name in sorted(names):
             if self._stopping.is_set():

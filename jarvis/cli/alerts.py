@@ -38,7 +38,7 @@ def list_(asking: Asking, which: str, severity: str | None, job: str | None, lim
 
 def _problems(found: list[dict[str, Any]]) -> None:
     if not found:
-        click.echo("Nothing is wrong that lasts. 'jarvis alerts list --all' shows what was raised.", err=True)
+        click.echo("No problem is open. 'jarvis alerts list --all' shows what was raised.", err=True)
         return
     now = show.now()
     rows = [

@@ -36,7 +36,7 @@ def list_(asking: Asking, status: str | None, limit: int, before: int | None) ->
 
 def _table(found: list[dict[str, Any]]) -> None:
     if not found:
-        click.echo("No event matches.", err=True)
+        click.echo("No such event. 'jarvis events publish SOURCE/TYPE' makes one.", err=True)
         return
     now = show.now()
     show.table(

@@ -59,7 +59,7 @@ def _handler(data: dict[str, Any]) -> None:
         ]
     )
     if about := data["doc"].partition("Parameters")[0].strip():
-        click.echo(f"\n{about}")
+        click.echo("\n" + click.wrap_text(about, show.room(), preserve_paragraphs=True))
     form = data["form"].get("properties", {})
     if form:
         required = data["form"].get("required", ())

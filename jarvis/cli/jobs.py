@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jarvis.cli import show
+from jarvis.cli import definition, show
 from jarvis.cli.asking import JOB, Asking, Group, pass_asking, with_option
 
 
@@ -99,7 +99,7 @@ def _job(data: dict[str, Any]) -> None:
         ]
     )  # fmt: skip
     click.echo(f"\n{show.dim('definition')}")
-    for line in _yaml(data["definition"]):
+    for line in definition.lines(data["definition"]):
         click.echo(f"  {line}")
     if data["runs"]:
         click.echo()
@@ -120,30 +120,6 @@ def _rules(rules: dict[str, Any]) -> list[str]:
         if rules.get(name)
     ]
     return said if rules else []
-
-
-def _yaml(value: Any, depth: int = 0) -> list[str]:
-    """A definition much as it stands in jobs.yaml."""
-    import json
-
-    space = "  " * depth
-    lines = []
-    for name, part in value.items():
-        if isinstance(part, dict) and set(part) == {"$secret"}:
-            lines.append(f"{space}{name}: !secret {part['$secret']}")
-        elif isinstance(part, dict) and part:
-            lines += [f"{space}{name}:", *_yaml(part, depth + 1)]
-        elif isinstance(part, list) and part and all(isinstance(one, dict) for one in part):
-            lines.append(f"{space}{name}:")
-            for first, *more in (_yaml(one) for one in part):
-                lines += [f"{space}  - {first}", *(f"{space}    {line}" for line in more)]
-        elif isinstance(part, str) and "\n" in part:
-            lines += [f"{space}{name}: |", *(f"{space}  {line}" for line in part.splitlines())]
-        else:
-            lines.append(
-                f"{space}{name}: {part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)}"
-            )
-    return lines
 
 
 @jobs.command("next")

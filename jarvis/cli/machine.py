@@ -92,8 +92,8 @@ def _done(steps: list[str], plan: Plan | None) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("shell", type=click.Choice(tuple(SHELLS)))
+@click.argument("shell", metavar="SHELL", type=click.Choice(tuple(SHELLS)))
 def completion(shell: str) -> None:
-    """How SHELL completes commands, options, jobs, runs and handlers."""
+    """How SHELL (bash, zsh or fish) completes commands, options, jobs, runs and handlers."""
     place, words = SHELLS[shell]
     click.echo(f"# jarvis: put this line into {place}\n{words}")

@@ -35,19 +35,19 @@ def list_(asking: Asking, reviews: tuple[str, ...], everything: bool, since: str
 
 def _table(found: list[dict[str, Any]]) -> None:
     if not found:
-        click.echo("No pause matches.", err=True)
+        click.echo("No pause was noted. 'jarvis pauses status' says whether anybody looks.", err=True)
         return
-    headings = ("pause", "kind", "when", "late by", "ratio", "cause", "stress", "captured", "review", "what")
-    show.table(headings, [_row(one) for one in found], right=(0, 4, 6))
+    now = show.now()
+    headings = ("pause", "kind", "when", "late by", "cause", "stress", "captured", "review", "what")
+    show.table(headings, [_row(one, now) for one in found], right=(0, 5))
 
 
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
+def _row(one: dict[str, Any], now: datetime) -> tuple[str, ...]:
     return (
         str(one["id"]),
         one["kind"],
-        show.local(one["until_at"]),
+        show.relative(one["until_at"], now),
         show.length(one["surplus_seconds"]),
-        "" if one["ratio"] is None else f"{one['ratio']:.1f}",
         one["cause"] or "",
         "" if one["stress"] is None else str(one["stress"]),
         "" if one["capture"] == "none" else one["capture"],
@@ -117,11 +117,13 @@ def _late(data: dict[str, Any]) -> str | None:
 
 @pauses.command()
 @click.argument("pause", type=PAUSE)
-@click.argument("review", type=click.Choice(REVIEWS))
+@click.argument("review", metavar="REVIEW", type=click.Choice(REVIEWS))
 @click.option("--note", help="A word about it; an empty one takes the old away.")
 @pass_asking
 def mark(asking: Asking, pause: int, review: str, note: str | None) -> None:
     """Say what you made of a pause.
+
+    REVIEW: reviewed, pinned, dismissed, or unreviewed again.
 
     Reviewed and dismissed ones are forgotten after 90 days; pinned and unreviewed ones never.
     """
@@ -142,7 +144,9 @@ def _status(data: dict[str, Any]) -> None:
     now = show.now()
     last = show.relative(data["last_sample_at"], now)
     click.echo(
-        "The machine is being sampled." if data.get("sampling") else "Nobody samples this machine now."
+        "The machine is being sampled."
+        if data.get("sampling")
+        else "Nobody samples this machine now: that takes a job with 'run: pause_sample'."
     )
     delays = [
         f"{show.local(one['hour_at'])[4:20]}: {one['count']} of {one['from_seconds']:g} s and more, "

@@ -51,9 +51,9 @@ def _table(found: list[dict[str, Any]]) -> None:
         return
     headings = (
         "from",
-        "samples",
+        "looks",
         "stress",
-        "highest",
+        "most",
         "cpu %",
         "load",
         "free %",
@@ -69,7 +69,7 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
         one[name] for name in ("stress", "stress_highest", "cpu", "load", "memory_available", "stall_io_full")
     ]
     return (
-        show.local(one["at"])[4:],
+        show.local(one["at"])[9:],
         str(one["samples"]),
         *("?" if value is None else f"{value:.1f}".removesuffix(".0") for value in numbers),
         _rate(one["disk_read"], one["disk_written"]),

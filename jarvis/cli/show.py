@@ -92,10 +92,10 @@ def local(at: str | None, zone: str | None = None) -> str:
 
 
 def due(one: dict[str, Any]) -> str:
-    """A schedule in English with its zone, unless the words name it already."""
+    """A schedule in English; with its zone where it has times or days, unless the words name it already."""
     english, zone = str(one["english"]), one["timezone"]
-    said = zone is None or f"({zone})" in english
-    return english if said or not any(each.isdigit() for each in english) else f"{english} ({zone})"
+    dated = ":" in english or " on " in english
+    return f"{english} ({zone})" if zone and dated and f"({zone})" not in english else english
 
 
 def size(count: int) -> str:
@@ -167,6 +167,11 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequ
     lines = [dim(_row([heading.upper() for heading in headings], widths, right))]
     lines += [_row(row, widths, right) for row in cells]
     click.echo("\n".join(lines))
+
+
+def room() -> int:
+    """Columns for text: those of the terminal, 120 in a pipe."""
+    return _columns() if sys.stdout.isatty() else 120
 
 
 def _columns() -> int:

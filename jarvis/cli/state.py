@@ -11,6 +11,8 @@ from jarvis.cli import show
 from jarvis.cli.asking import Asking, Command, pass_asking
 
 SHOWN = 8
+ALERT = 90
+"""Columns of an alert's title; 'jarvis alerts list' has all of it."""
 
 
 @click.command(cls=Command)
@@ -52,12 +54,12 @@ def _status(data: dict[str, Any]) -> None:
     show.fields(
         [
             ("jobs", f"{jobs['total']:,}" + (f" ({states})" if states else "")),
-            ("next", f"{upcoming['job']} {show.relative(upcoming['at'], now)}" if upcoming else None),
+            ("next", _next(upcoming, now) if upcoming else None),
             ("24 hours", _tally(data["last_24h"])),
             ("running", _first([_running(one, now) for one in data["running_runs"]])),
             ("waiting", _first([_waiting(one) for one in data["waiting_runs"]])),
-            ("alerting", _alerting(data, now)),
-            ("alerts", "\n".join(_alert(one, now) for one in data["alerts"])),
+            ("alerts", _alerting(data, now)),
+            ("lately", "\n".join(_alert(one, now) for one in data["alerts"])),
             ("messages", _messages(data["messages"])),
             ("machine", _machine(data)),
             ("circuits", "\n".join(_circuit(one, now) for one in data["circuits"] if one["state"] != "closed")),
@@ -90,7 +92,7 @@ def _headline(data: dict[str, Any]) -> str:
     well = show.colored("degraded", "degraded") if data["degraded"] else show.colored("well", "ok")
     return (
         f"{show.bold('Jarvis is running')} and {well}: pid {data['pid']}, up {show.length(data['uptime_seconds'])},"
-        f" version {data['version']}, time zones {data['zones'] or 'unknown'}."
+        f" version {data['version']}, time zone data {data['zones'] or 'unknown'}."
     )
 
 
@@ -136,7 +138,7 @@ def _alerting(data: dict[str, Any], now: Any) -> str | None:
     """Only what there is: ``3 open, 2 held for a digest, quiet hours until 07:00``."""
     found = data.get("alerting") or {}
     words = {"open": "open", "acknowledged": "acknowledged", "held": "held for a digest", "queued": "being sent",
-             "dead": "given up", "silences": "silenced"}  # fmt: skip
+             "silences": "silences in force"}  # fmt: skip
     said = [f"{found[name]:,} {word}" for name, word in words.items() if found.get(name)]
     if data.get("is_quiet_hours"):
         said.append(f"quiet hours end {show.relative(data['quiet_until'], now)}")
@@ -144,8 +146,14 @@ def _alerting(data: dict[str, Any], now: Any) -> str | None:
 
 
 def _alert(one: dict[str, Any], now: Any) -> str:
-    title = show.line(one["title"])
+    title = show.clip(show.line(one["title"]), ALERT)
     return f"{show.colored(one['severity'])} {title} {show.dim('(' + show.relative(one['at'], now) + ')')}"
+
+
+def _next(one: dict[str, Any], now: Any) -> str:
+    """What is due next; while nobody runs it, it may be past."""
+    when = show.relative(one["at"], now)
+    return f"{one['job']} was due {when}" if when.endswith("ago") else f"{one['job']} {when}"
 
 
 @click.command(cls=Command)

@@ -46,12 +46,14 @@ def list_(
     """Tickets that are not resolved, the newest first."""
     wanted = list(STATUSES if everything else statuses) or None
     question = {"status": wanted, "job": job, "key": key, "batch": batch, "held": held, "limit": limit}
-    asking.say(asking.ask("tickets.list", question), _table)
+    narrowed = bool(statuses or everything or job or key or batch) or held is not None
+    asking.say(asking.ask("tickets.list", question), lambda found: _table(found, narrowed))
 
 
-def _table(found: list[dict[str, Any]]) -> None:
+def _table(found: list[dict[str, Any]], narrowed: bool) -> None:
     if not found:
-        click.echo("No ticket matches.", err=True)
+        none = "No ticket is open. 'jarvis tickets list --all' shows those that were resolved, too."
+        click.echo("No ticket matches." if narrowed else none, err=True)
         return
     now = show.now()
     headings = ("ticket", "key", "severity", "status", "since", "seen", "job", "what")

@@ -138,6 +138,7 @@ FIELDS: Final[dict[str, dict[str, str]]] = {
     "Channel": {
         "url": "Any Apprise URL.",
         "macos": "Notifications of this Mac.",
+        "imessage": "Messages of this Mac, to this telephone number or address.",
         "telegram": "A Telegram bot.",
         "command": "A command that is given the message.",
         "journal": "A file that gets a line of JSON for each message.",

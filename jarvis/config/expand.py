@@ -63,7 +63,9 @@ class Expansion:
                     (
                         path,
                         f"the environment variable {name} is not set",
-                        f"set it, or write ${{{name}:-default}}",
+                        f"the template's own is written $${{{name}}}, or ${name}"
+                        if "deliver" in path
+                        else f"set it, or write ${{{name}:-default}}",
                     )
                 )
             return default or ""

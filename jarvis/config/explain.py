@@ -237,7 +237,7 @@ def _known(model: type[BaseModel], path: Path) -> set[str]:
                 if step in (field.alias, name):
                     inner += _models(field.annotation)
         models = inner or models  # a step that is no field is a name in a mapping, such as that of a channel
-    return {field.alias or name for one in models for name, field in one.model_fields.items()}
+    return {field.alias or name for one in models for name, field in one.model_fields.items()} - {"$secret"}
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -150,7 +150,7 @@ def _config(named: str | None, environ: Mapping[str, str], *, must_exist: bool) 
                 Problem(
                     file="jobs.yaml",
                     message=f"found neither here nor at {home}",
-                    hint="write one, or give --config",
+                    hint="write one, or give --config; 'jarvis instances list' shows those that ran here",
                 )
             ]
         )

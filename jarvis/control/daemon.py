@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import filelock
@@ -34,6 +34,8 @@ from jarvis.running.watchdog import Watchdog
 log = logging.getLogger("jarvis.daemon")
 
 FIRST_PASS_WITHIN = 10.0
+TOLD_WITHIN = timedelta(seconds=10)
+"""So long a process that does its work and ends waits for channels; what they did not take is sent by the next one."""
 
 
 def up(
@@ -59,16 +61,24 @@ def up(
         app = App(instance=instance, settings=looked.settings, flags=flags)
         try:
             app.open(stopping=lambda: wishes.ending)
+            code = _Life(app, wishes, once=once).live(announce=announce and foreground)
         except StoreBusy:
             if wishes.ending:
                 return 0
             raise
-        code = _Life(app, wishes, once=once).live(announce=announce and foreground)
+        finally:
+            wishes.deaf()
     if any(thread.name.startswith("jarvis-handler") for thread in threading.enumerate()):
         # A handler in a thread may never return; the interpreter would wait for it.
         logging.shutdown()
         os._exit(code)
     return code
+
+
+def told(app: App) -> None:
+    """Judge what is new, and give the channels a while to take what there is to say."""
+    app.dispatcher.drain(TOLD_WITHIN)
+    app.outbox.drain(TOLD_WITHIN)
 
 
 def _note(instance: Instance) -> None:
@@ -139,7 +149,7 @@ class _Life:
         )
 
     def live(self, *, announce: bool) -> int:
-        self._app.start()
+        self._app.start(services=not self._once)
         self._first_pass()
         self._watchdog.start()
         self._serve()
@@ -180,12 +190,12 @@ class _Life:
 
     def _wait(self) -> None:
         while not self._wishes.ending:
-            if self._wishes.wait(0.2 if self._once else self._app.settings.heartbeat.total_seconds()):
+            if self._wishes.wait(0.2 if self._once else max(0.0, self._beat_due - time.monotonic())):
                 self._notifier.reloading(self._app.clocks.read().awake)
                 self._app.look_again()
                 self._notifier.ready(f"{len(self._app.roster.lines)} jobs")
             if self._once and self._idle():
-                return
+                return told(self._app)
             self._beat()
 
     def _beat(self) -> None:
@@ -204,9 +214,16 @@ class _Life:
         self._notifier.status(words)
 
     def _idle(self) -> bool:
-        """Everything that was due is done."""
-        floor = self._app.conductor.floor
-        return self._app.clock.passes > 1 and not floor.active and not floor.waiting
+        """Everything that was due is done, and a second look found nothing more."""
+        floor, clock = self._app.conductor.floor, self._app.clock
+        runs = [one.run for one in list(floor.active.values())] + [
+            one.run for one in list(floor.waiting.values())
+        ]
+        if any(not run.fire.startswith("service:") for run in runs):  # a service has no end
+            return False
+        if clock.passes < 2:
+            clock.wake()
+        return clock.passes > 1
 
     def _end(self, announce: bool) -> None:
         self._notifier.stopping()

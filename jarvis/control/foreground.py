@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 from jarvis.app import App
 from jarvis.config import peek
 from jarvis.config.instance import Instance
 from jarvis.control import logs, verbs_orders
-from jarvis.control.daemon import locked
+from jarvis.control.daemon import locked, told
 from jarvis.control.desk import Desk
 from jarvis.core.run import Run
 from jarvis.handling import transcript
@@ -20,8 +19,6 @@ from jarvis.running.queueing import Asked
 from jarvis.store import queries, runs
 
 LOOK_EVERY = 0.05
-DELIVERED_WITHIN = timedelta(seconds=10)
-"""So long the results' receivers are waited for; what they did not take by then is sent when Jarvis runs again."""
 
 
 def run(
@@ -53,7 +50,7 @@ def run(
                 Asked(job=line.job, kind="manual", definition=line.definition, params=params, cause=cause)
             )
             last = _followed(app, first, said, ended)
-            app.outbox.drain(DELIVERED_WITHIN)
+            told(app)
             return last
         finally:
             app.stop()

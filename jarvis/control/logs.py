@@ -13,6 +13,17 @@ import structlog
 
 SIZE = 10_000_000
 COPIES = 5
+CHATTY = (
+    "jarvis.apscheduler",
+    "uvicorn",
+    "alembic",
+    "asyncio",
+    "filelock",
+    "tzlocal",
+    "watchfiles",
+    "httpcore2",
+)
+"""What they have to say helps nobody, also when everything is logged."""
 
 
 class _File(RotatingFileHandler):
@@ -42,7 +53,7 @@ def set_up(file: Path, *, level: str, as_json: bool, foreground: bool) -> None:
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(level.upper())
-    for chatty in ("jarvis.apscheduler", "uvicorn", "alembic"):
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -143,7 +143,7 @@ def asked(part: Mapping[str, Any]) -> str:
     return f"after {part['job']} {' or '.join(name.replace('_', ' ') for name in names)}"
 
 
-_STARTS = {"daemon": "At every start of Jarvis", "boot": "At every boot", "mount": "When a volume is mounted"}
+_STARTS = {"daemon": "at every start of Jarvis", "boot": "at every boot", "mount": "when a volume is mounted"}
 
 
 def english(body: Mapping[str, Any], timed: Schedule | None) -> str:
@@ -151,12 +151,13 @@ def english(body: Mapping[str, Any], timed: Schedule | None) -> str:
     words = [timed.explain()] if timed else []
     for part in (body, *body.get("schedules", ())):
         if "service" in part:
-            words.append("All the time; started again when it ends")
+            words.append("all the time, started again when it ends")
         elif "start" in part:
             words.append(_STARTS[part["start"]])
         elif ("on" in part or "watch" in part) and (said := _when(part)):
-            words.append(said[:1].upper() + said[1:])
-    return "; ".join(words) or "On request only"
+            words.append(said)
+    said = "; ".join(words) or "on request only"
+    return said[:1].upper() + said[1:]
 
 
 def timed(body: Mapping[str, Any]) -> bool:

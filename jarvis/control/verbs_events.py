@@ -10,6 +10,7 @@ from jarvis.control import plain
 from jarvis.control.desk import Desk
 from jarvis.control.plain import Misfit
 from jarvis.control.verbs_runs import Limit, Number
+from jarvis.core import triggers
 from jarvis.store import events
 from jarvis.store.events import Event, Events, Unfit
 
@@ -29,18 +30,22 @@ def listing(
     return [_plain(one) for one in found]
 
 
-def following(desk: Desk, *, after: Number | None = None, limit: Limit = 100) -> dict[str, Any]:
+def following(
+    desk: Desk, *, after: Number | None = None, match: str | None = None, limit: Limit = 100
+) -> dict[str, Any]:
     """Events that arrived after this one, the oldest first; without one, none, and where to go on.
 
     Parameters:
         after: the last event that is known
+        match: only those whose source/type fits this pattern, such as github/*
     """
     stored = Events(desk.database)
     if after is None:
         newest = stored.newest(limit=1)
         return {"events": [], "next": newest[0].id if newest else 0}
     found = stored.following(after, limit)
-    return {"events": [_plain(one) for one in found], "next": found[-1].id if found else after}
+    wanted = [one for one in found if match is None or triggers.fits(match, one.source, one.event_type)]
+    return {"events": [_plain(one) for one in wanted], "next": found[-1].id if found else after}
 
 
 def show(desk: Desk, *, id: Number) -> dict[str, Any]:

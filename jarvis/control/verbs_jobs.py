@@ -19,6 +19,7 @@ from jarvis.running.timetable import Line
 from jarvis.store import queries
 
 Count = Annotated[int, Field(ge=1, le=1000)]
+WHEN = frozenset({"cron", "every", "at", "start", "on", "watch"})
 
 
 def listing(desk: Desk, *, match: str = "", tags: list[str] | None = None) -> list[dict[str, Any]]:
@@ -123,6 +124,13 @@ def _english(line: Line) -> tuple[str, str | None]:
         return plain.schedule(line.entry.body), f"its definition cannot be read: {error}"
 
 
+def _overlap(line: Line) -> str:
+    """A job that only events and other runs ask for waits for itself, unless it says otherwise."""
+    body, spec = line.entry.body, line.job.spec
+    whens = {kind for part in (body, *body.get("schedules", ())) for kind in WHEN & part.keys()}
+    return "queue" if whens == {"on"} and "overlap" not in spec.model_fields_set else spec.overlap
+
+
 def _rules(line: Line) -> dict[str, Any]:
     """What the rules of the job come to, with everything it left to the defaults."""
     job = line.job
@@ -130,7 +138,7 @@ def _rules(line: Line) -> dict[str, Any]:
         "timeout": duration.spell(job.timeout) if job.timeout else None,
         "retry": job.retry.model_dump(mode="json") if job.retry else None,
         "catch_up": job.catch_up.run,
-        "overlap": job.spec.overlap,
+        "overlap": _overlap(line),
         "max_instances": None if (most := admission.limit(job)) == admission.UNLIMITED else most,
         "misfire_grace": duration.spell(job.spec.misfire_grace) if job.spec.misfire_grace else None,
         "on_lost": job.spec.on_lost,

@@ -11,7 +11,7 @@ from jarvis.control.plain import Misfit
 from jarvis.core import duration
 from jarvis.core import rules as forms
 from jarvis.errors import NotFound, Refused
-from jarvis.store import outside
+from jarvis.store import outside, readings
 from jarvis.store.rules import Rules, Stored
 
 HANDLER = "alert_eval"
@@ -32,8 +32,7 @@ def show(desk: Desk, *, name: str) -> dict[str, Any]:
     """One rule: its condition, and when it was told."""
     found = [one for one in listing(desk) if one["name"] == name]
     if not found:
-        Rules(desk.database).get(name)
-        raise NotFound(f"there is no rule {name!r}")
+        raise NotFound(readings.nearest("rule", name, sorted({one["name"] for one in listing(desk)})))
     return min(found, key=lambda one: one["hidden"])
 
 

@@ -30,6 +30,15 @@ class Wishes:
             signal.signal(number, lambda _number, _frame: self.end())
         signal.signal(signal.SIGHUP, lambda _number, _frame: self.reload())
 
+    def deaf(self) -> None:
+        """Nothing is left to be asked for; the main thread only.
+
+        A signal may come while the interpreter takes itself down, when it listens to nobody any more: it would end the
+        process as if it had crashed.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+
     def end(self) -> None:
         """From any thread or signal."""
         self.ending = True

@@ -49,6 +49,8 @@ class Refuse:
 
 Decision = Start | Wait | Refuse
 
+NO_SLOT = {kind: Wait(on=Blocker.SLOT, why=f"no free {kind} slot") for kind in ("thread", "process")}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Situation:
@@ -147,7 +149,7 @@ def _free(job: Job, now: Situation) -> Wait | None:
     if now.lock_holder is not None:
         return Wait(on=Blocker.LOCK, why=f"lock {job.spec.lock!r} is held by run {now.lock_holder}")
     if not now.slot_free:
-        return Wait(on=Blocker.SLOT, why=f"no free {'thread' if job.thread else 'process'} slot")
+        return NO_SLOT["thread" if job.thread else "process"]
     return None
 
 

@@ -38,7 +38,9 @@ class Report:
         return not self.violations
 
     def __str__(self) -> str:
-        checked = f"{self.moments} moments of {self.jobs} jobs in {self.rows} rows and {self.spans} spans"
+        parts = [("moment", self.moments), ("job", self.jobs), ("row", self.rows), ("span", self.spans)]
+        moments, jobs, rows, spans = (f"{count} {one}{'' if count == 1 else 's'}" for one, count in parts)
+        checked = f"{moments} of {jobs} in {rows} and {spans}"
         if self.clean:
             return f"{checked}: every one is accounted for"
         found = len(self.violations) + self.untold

@@ -56,13 +56,18 @@ def decide(
         return Rest(why=why)
     short = _short(service, ends, definition, since_at)
     if short >= service.tries:
-        return GiveUp(
-            why=f"{short} starts in a row lasted less than {spell(service.healthy_after)} each; "
-            f"the last ended: {last.reason or last.status.value}"
-        )
+        each = f"{short} starts in a row lasted" if short > 1 else "1 start lasted"
+        tail = " each" if short > 1 else ""
+        return GiveUp(why=f"{each} less than {spell(service.healthy_after)}{tail}; the last {_ending(last)}")
     wait = min(service.wait * 2 ** max(short - 1, 0), service.max_wait)
-    said = f"run {last.id} ended ({last.reason or last.status.value})"
+    said = f"run {last.id} {_ending(last)}"
     return Due(at=max((last.ended_at or now) + wait, now), why=f"{said}; started again after {spell(wait)}")
+
+
+def _ending(run: Run) -> str:
+    """``succeeded``, or ``failed: exit code 3``; the reason of a run that succeeded is why it was started."""
+    word = run.status.value.replace("_", " ")
+    return f"{word}: {run.reason}" if run.reason and run.status is not Status.SUCCEEDED else word
 
 
 def _done(service: Service, last: Run) -> str | None:

@@ -99,7 +99,8 @@ def noticed(alert: Alert, world: World) -> Answer:
     said_at = world.noticed.get(alert.fingerprint or "")
     if said_at is None:
         return Answer(stage="repeat", word="on", why="not said before" if alert.key else "it has no key")
-    passed = abs(world.now - said_at)  # a clock that was set back must not make this longer than twice as long
+    # Of a time in the future, because the clock was set back, the distance counts: twice ``repeat`` at most.
+    passed = abs(world.now - said_at)
     word: Literal["on", "drop"] = "drop" if passed < repeat else "on"
     return Answer(
         stage="repeat", word=word, why=f"said {spell(_whole(passed))} ago; again after {spell(repeat)}"

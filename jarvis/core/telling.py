@@ -54,7 +54,7 @@ class Telegram(Model):
     api: Annotated[StrictStr, Field(pattern=r"^https?://[^/]")] = "https://api.telegram.org"
 
 
-SENDERS = ("url", "macos", "telegram", "command", "journal")
+SENDERS = ("url", "macos", "imessage", "telegram", "command", "journal")
 MOST_PATIENCE = timedelta(minutes=5)
 
 
@@ -78,6 +78,7 @@ class Channel(Model):
 
     url: Text | None = None
     macos: Annotated[StrictBool, AfterValidator(_true)] | None = None
+    imessage: Text | None = None
     telegram: Telegram | None = None
     command: Command | None = None
     journal: Annotated[StrictStr, Field(min_length=1)] | None = None

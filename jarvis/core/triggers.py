@@ -92,9 +92,14 @@ def statuses(on: On) -> frozenset[Status]:
 # Events.
 
 
+def fits(pattern: str, source: str, event_type: str) -> bool:
+    """Does ``source/type`` fit a pattern such as ``github/*``? A star stands for anything, also for a slash."""
+    return fnmatchcase(f"{source}/{event_type}", pattern)
+
+
 def matches(on: On, source: str, event_type: str, payload: Callable[[], Any]) -> bool:
     """Does the event's ``source/type`` fit the pattern, and its payload every condition?"""
-    if on.event is None or not fnmatchcase(f"{source}/{event_type}", on.event):
+    if on.event is None or not fits(on.event, source, event_type):
         return False
     return not on.where or all(holds(wanted, at(payload(), path)) for path, wanted in on.where.items())
 

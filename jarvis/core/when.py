@@ -54,7 +54,9 @@ class On(Model):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.event is None) == (self.job is None):
-            raise ValueError("it has exactly one of event and job; write for example event: \"github/push\", or job: backup")
+            raise ValueError(
+                "it has exactly one of event and job; write event: 'github/push', or job: backup"
+            )
         if self.job is not None and self.where:
             raise ValueError("where asks about an event's payload; on: job has none")
         if self.event is not None and "status" in self.model_fields_set:

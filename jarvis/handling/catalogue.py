@@ -87,6 +87,11 @@ class Catalogue:
             )
 
     @property
+    def folders(self) -> list[Path]:
+        """Where it looks."""
+        return [folder for _origin, folder in self._folders]
+
+    @property
     def fingerprint(self) -> str:
         """Same text, same handlers: over the names, places and contents of all."""
         lines = [f"{one.name}\0{one.path}\0{one.digest}\0{one.broken}" for one in self.handlers()]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 from jarvis import errors
 from jarvis.handling import contract
 from jarvis.handling.contract import Alert, Outcome
+from jarvis.handling.ending import Ending
 from jarvis.handling.lean import veil
 from jarvis.handling.log import Log, Logger
 from jarvis.handling.memory import Memory
@@ -126,7 +126,7 @@ class Context:
         state: Path | None = None,
         progress: Progress | None = None,
         logger: Logger | None = None,
-        ending: threading.Event | None = None,
+        ending: Ending | None = None,
         live: Callable[[Alert], None] | None = None,
     ) -> None:
         """``ending``: set when the run is told to end. ``live``: says alerts at once, for those that never return."""
@@ -139,7 +139,7 @@ class Context:
         self._stores = stores
         self._state = state
         self._progress = progress
-        self._ending = ending or threading.Event()
+        self._ending = ending or Ending()
         self._live = live
         self._alerts: list[Alert] = []
 

@@ -27,9 +27,13 @@ SQLITE = "sqlite:///"
 class LazyStores:
     """``events`` and ``ledger`` of the database at ``url``; the first touch imports SQLAlchemy."""
 
-    def __init__(self, url: str | None, state: Path | None = None) -> None:
-        """``state``: the state directory, where that is not the folder of the ledger."""
+    def __init__(self, url: str | None, state: Path | None = None, *, ours: Database | None = None) -> None:
+        """``state``: the state directory, where that is not the folder of the ledger.
+
+        ``ours``: the same ledger, open in this process already; whoever is told of its commits is told of these, too.
+        """
         self._url = url
+        self._ours = ours
         self._state = state
         self._lock = threading.Lock()
         self._opened: Database | None = None
@@ -46,6 +50,8 @@ class LazyStores:
                 except BaseException:
                     found.close()
                     raise
+                if self._ours is not None:
+                    found.tell(self._ours)
                 self._opened = found
             return self._opened
 

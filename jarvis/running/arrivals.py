@@ -1,8 +1,8 @@
 """What becomes of an event that arrived? It is turned into runs of the jobs that are ``on:`` it, once.
 
-A thread of its own that sleeps until somebody says that there may be something new: a verb that published an event, the
-end of a handler that may have stored some, or the clock's pass (every five seconds at the latest) that saw the ledger
-written to. A batch of events and their runs are one transaction; the runs are released after it.
+A thread of its own that sleeps until somebody says that there may be something new: a commit of this process that
+stored one, the end of a handler in a process of its own, or a glance at the ledger (running/glancing.py) that found
+some. A batch of events and their runs are one transaction; the runs are released after it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from jarvis.core.run import Run
 from jarvis.core.triggers import Asked, Triggers
 from jarvis.errors import StoreError
 from jarvis.running import following
-from jarvis.running.clock import Clock
 from jarvis.running.readings import Clocks
 from jarvis.running.trouble import Troubles
 from jarvis.running.work import Work
@@ -62,7 +61,6 @@ class Arrivals:
         self._waiting = waiting
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._written: object = None
         self._thread = threading.Thread(target=self._loop, name="jarvis-arrivals", daemon=True)
 
     # From any thread.
@@ -70,17 +68,16 @@ class Arrivals:
     def begin(
         self,
         each_round: list[Callable[[Work, datetime], None]],
-        clock: Clock,
         job_of: Callable[[str], Job | None],
     ) -> None:
-        """Look now, after the end of each handler that may have stored events, and after the writes of others."""
+        """Look now, whenever an event was stored, and after the end of each process that may have stored some."""
 
         def look(work: Work, _now: datetime) -> None:
-            if any((job := job_of(one.run.job)) and job.python for one in work.verdicts):
+            if any((job := job_of(one.run.job)) and job.python and not job.thread for one in work.verdicts):
                 self.poke()
 
         each_round.append(look)
-        clock.after_pass = self.glance
+        self._database.published = self.poke
         self._wake.set()
         self._thread.start()
 
@@ -94,13 +91,6 @@ class Arrivals:
     def poke(self) -> None:
         """There may be something new."""
         self._wake.set()
-
-    def glance(self) -> None:
-        """Look only if the ledger was written to since the last time: costs a system call."""
-        written = self._database.written()
-        if written != self._written:
-            self._written = written
-            self.poke()
 
     # The thread.
 

@@ -114,7 +114,7 @@ class Clock:
         self.timetable = Timetable()
         self.timetable.lateness = self._lateness
         self.passes = 0
-        self.after_pass: Callable[[], None] = lambda: None
+        self.each_pass: list[Callable[[], None]] = []
         self.heard: Callable[[Sequence[Note]], None] = lambda notes: None
         self.changes = 0
         self.timetable.triggers = following.Gathered(self.timetable, lambda: self.changes)
@@ -197,9 +197,17 @@ class Clock:
                 released = self._failed(f"{type(error).__name__}: {error}")
         self._release(released)
         self.passes += 1
-        self.after_pass()
         self._waited = self._next_wait()
+        if self._waited:  # nothing else is due at once
+            self._look_on()
         return self._waited.total_seconds()
+
+    def _look_on(self) -> None:
+        for look in self.each_pass:
+            try:
+                look()
+            except Exception:  # what looks on must not keep the clock from going
+                log.exception("a look after the pass failed; it is tried again after the next one")
 
     def _notice(self) -> list[Run]:
         """What happened to the clock since the last pass, written before anything is changed at the new time."""

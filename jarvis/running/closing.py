@@ -24,6 +24,8 @@ log = logging.getLogger("jarvis.runs")
 
 CROWD = 16
 """So many runs that ended well at once are not worth a line each: the ledger has them."""
+LONGEST_LINE = 1_000
+"""Runs that share a line at most."""
 
 
 def verdict(run: Run, job: Job, launcher: Launcher, now: datetime) -> Verdict | None:
@@ -133,12 +135,19 @@ def _retry(judged: Verdict, number: int, now: datetime) -> Run:
     )
 
 
-def say(verdicts: Sequence[Verdict]) -> None:
-    """One log line an end, one for each thing a person should know; a crowd that went well shares one line."""
+def say(verdicts: Sequence[Verdict], crowded: list[int] | None = None, *, more: bool = False) -> None:
+    """One log line an end, one for each thing a person should know; a crowd that went well shares one line.
+
+    ``crowded``: those of it that have no line yet; they get one when there are no ``more`` to come.
+    """
+    crowded = [] if crowded is None else crowded
     well = [judged.run.id for judged in verdicts if _well(judged.run)]
-    crowd = len(well) >= CROWD
+    crowd = bool(crowded) or len(well) >= CROWD
     if crowd:
-        log.info("%d runs succeeded: %s", len(well), _spelled(sorted(well)))
+        crowded += well
+        if not more or len(crowded) >= LONGEST_LINE:
+            log.info("%d runs succeeded: %s", len(crowded), _spelled(sorted(crowded)))
+            crowded.clear()
     for judged in verdicts:
         if not (crowd and _well(judged.run)):
             _say_one(judged.run)

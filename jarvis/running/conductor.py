@@ -40,6 +40,8 @@ log = logging.getLogger("jarvis.conductor")
 
 BATCH = 512
 LONGEST_WAIT = 1.0
+IDLE_WAIT = 10.0
+"""Seconds between two rounds while nothing is expected: it shows that the conductor lives."""
 NEVER = timedelta(days=36_500)
 
 
@@ -68,6 +70,8 @@ class Conductor:
         self.floor = Floor(dict(slots))
         self.rounds = 0
         self.each_round: list[Callable[[Work, datetime], None]] = []
+        self.attentive: Callable[[], bool] = lambda: False
+        """Whether who looks on in ``each_round`` has something to look at again soon."""
         self._database = database
         self._launcher = launcher
         self._threads = threads
@@ -85,6 +89,7 @@ class Conductor:
             prepare=lambda run, job, now: prepare(run, job, self._memory.recall(job.name), now),
         )
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._crowd: list[int] = []
         self._last: Reading | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="jarvis-conductor", daemon=True)
@@ -103,6 +108,10 @@ class Conductor:
         self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(within.total_seconds())
+
+    def wake(self) -> None:
+        """Come round now: whoever looks on has something to see."""
+        self._inbox.put(None)
 
     def release(self, released: Sequence[Run]) -> None:
         """These runs are in the ledger and may start."""
@@ -162,9 +171,11 @@ class Conductor:
                     "a round of the conductor failed; the runs it concerned are taken up at the next start"
                 )
             self.rounds += 1
+        closing.say((), self._crowd)
 
     def _messages(self) -> list[Any]:
-        wait = LONGEST_WAIT
+        calm = self.floor.idle and not self._decider.stuck and not self.attentive()
+        wait = IDLE_WAIT if calm else LONGEST_WAIT
         if timer := self.floor.next_timer():
             wait = min(max((timer - self._clocks.read().wall_at).total_seconds(), 0.0), LONGEST_WAIT)
         found = []
@@ -212,7 +223,7 @@ class Conductor:
         if work.writes and not self._write(work, now):
             return
         self._act(work)
-        closing.say(work.verdicts)  # nobody waits for a log line
+        closing.say(work.verdicts, self._crowd, more=not self._inbox.empty())  # nobody waits for a log line
 
     def _write(self, work: Work, now: datetime) -> bool:
         """Everything of this round in one transaction, tried until the ledger takes it; False when stopping."""

@@ -18,7 +18,7 @@ from jarvis.core.run import Run, Status, changed
 from jarvis.errors import JarvisError, NotFound, Refused
 from jarvis.handling.launch import Launcher, NeverStarted, Notice, Request
 from jarvis.running import closing, judging
-from jarvis.running.floor import Active, Floor
+from jarvis.running.floor import Active, Floor, slot
 from jarvis.running.judging import Verdict
 from jarvis.running.telling import alarms
 from jarvis.running.threads import Called
@@ -119,9 +119,10 @@ class Decider:
             return self.close(
                 run, Refuse(status=Status.SKIPPED, why="the job was removed from jobs.yaml"), work, now
             )
-        situation = self.floor.situation(
-            run, job, now, paused=self._jobs.paused(run.job, now), broken=self._jobs.broken(run.job)
-        )
+        paused, broken = self._jobs.paused(run.job, now), self._jobs.broken(run.job)
+        if not paused and not broken and self.floor.full(run, job):
+            return self._wait(run, job, admission.NO_SLOT[slot(job)], work)
+        situation = self.floor.situation(run, job, now, paused=paused, broken=broken)
         match admission.admit(run, job, situation):
             case Refuse() as refusal:
                 self.close(run, refusal, work, now)
@@ -129,6 +130,7 @@ class Decider:
                 self._wait(run, job, wait, work)
             case Start() if job.thread:
                 # No claim on disk will say that it began, so the row has to: before it begins.
+                log.debug("run %d of %s (%s) is started in a thread", run.id, run.job, run.fire)
                 begun = changed(run, status=Status.RUNNING, started_at=now)
                 self.floor.start(begun, job, now)
                 work.started[run.id] = begun
@@ -141,10 +143,12 @@ class Decider:
             request = self._prepare(run, job, now)
         except JarvisError as error:
             return self.close(run, Refuse(status=Status.FAILED, why=str(error)), work, now)
+        log.debug("run %d of %s (%s) is started", run.id, run.job, run.fire)
         self.floor.start(run, job, now)
         work.requests.append(request)
 
     def _wait(self, run: Run, job: Job, wait: Wait, work: Work) -> None:
+        log.debug("run %d of %s waits: %s", run.id, run.job, wait.why)
         self.floor.park(run, job, wait)
         if wait.on is admission.Blocker.CONDITION:
             work.questions.append((run, job))

@@ -124,6 +124,10 @@ class Edits:
         self._taken(config)
         if not changes.empty:
             log.info("jobs.yaml: %s", changes)
+        fresh = {*changes.added, *changes.changed}
+        for doubt in config.warnings:
+            if doubt.job in fresh:
+                log.warning("doubtful: %s", doubt)
         return changes
 
     def _recovered(self, changes: Plan) -> None:

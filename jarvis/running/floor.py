@@ -134,8 +134,15 @@ class Floor:
         if held := self.waiting.get(number):
             heapq.heappush(self._ready, (-held.priority, held.run.scheduled_at, number))
 
+    @property
+    def idle(self) -> bool:
+        """Nobody waits, and no thread has a timeout: nothing changes by time alone."""
+        return not (self.waiting or self._deadlines)
+
     def next_timer(self) -> datetime | None:
         """When the next waiting run becomes ready by time alone."""
+        if not self.waiting:
+            self._timers.clear()
         return self._timers[0][0] if self._timers else None
 
     def leave(self, number: int) -> Waiting | None:
@@ -167,6 +174,19 @@ class Floor:
         ]
 
     # Running.
+
+    def full(self, run: Run, job: Job) -> bool:
+        """There is no free slot for it, and whatever else its job asks for can be asked when there is one."""
+        kind, spec = slot(job), job.spec
+        return (
+            kind in self.slots
+            and self._used[kind] >= self.slots[kind]
+            and job.name not in self._running
+            and run.not_before is None
+            and spec.lock is None
+            and spec.min_spacing is None
+            and spec.misfire_grace is None
+        )
 
     def situation(
         self, run: Run, job: Job, now: datetime, *, paused: str | None, broken: str | None

@@ -19,6 +19,7 @@ from jarvis.running import following
 from jarvis.running.telling import missing
 from jarvis.running.timetable import Decisions, Line, Timetable
 from jarvis.running.trouble import Trouble
+from jarvis.store import alerts as told
 from jarvis.store import book, journal, runs
 from jarvis.store.journal import Note
 

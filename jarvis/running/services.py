@@ -33,7 +33,7 @@ from jarvis.store.journal import Note
 log = logging.getLogger("jarvis.services")
 
 LOOK = timedelta(seconds=2)
-"""How often paths are looked at, and everything else in case a word was missed."""
+"""How often paths are looked at, and what waits for its time."""
 
 
 class Jobs(Protocol):
@@ -67,6 +67,7 @@ class Services:
     _names: list[str] = field(default_factory=list)
     _seen: int = -1
     _next_at: datetime | None = None
+    _calm: bool = False
     _resting: dict[str, tuple[int | None, int]] = field(default_factory=dict)
 
     @property
@@ -77,6 +78,12 @@ class Services:
         """Jarvis starts: from now on they are kept running."""
         self._since_at = now
         self.conductor.each_round.append(self.look)
+        self.conductor.attentive = lambda: bool(self._names) and not self._calm
+
+    def glance(self) -> None:
+        """Have the conductor look, if jobs changed since it did; from any thread."""
+        if self._seen != self.jobs.changes:
+            self.conductor.wake()
 
     def leave(self) -> None:
         """From now on a service that ends is not started again."""
@@ -110,11 +117,12 @@ class Services:
             return
         self._next_at = now + LOOK
         gone = {verdict.run.job for verdict in work.verdicts}  # their ends are not written yet
+        self._calm = not gone.intersection(self._names)
         for name in self._names:
             if name in gone:
                 self._next_at = now
             elif line := self.jobs.lines.get(name):
-                self._one(line, work, now)
+                self._calm = self._one(line, work, now) and self._calm
 
     def _end_strangers(self, work: Work, now: datetime) -> None:
         """Runs of services that are no services any more, or no jobs at all."""
@@ -123,22 +131,35 @@ class Services:
             if active.run.fire.startswith("service:") and name not in self._names:
                 self._stop(name, "it is no longer a service of jobs.yaml", work, now)
 
-    def _one(self, line: Line, work: Work, now: datetime) -> None:
-        unwanted = self._unwanted(line, now)
-        if unwanted:
-            return self._stop(line.name, unwanted, work, now)
+    def _one(self, line: Line, work: Work, now: datetime) -> bool:
+        """See to one service; True when nothing about it changes unless somebody says so."""
+        timed = self._timed(line, now)
         open_runs = list(self._open(line.name))
+        if unwanted := self._unwanted(line, now):
+            self._stop(line.name, unwanted, work, now)
+            return not open_runs and not timed
         stale = [
             run for run in open_runs if run.definition != line.definition and run.fire.startswith("service:")
         ]
         if stale:
-            return self._stop(line.name, "its definition changed", work, now)
+            self._stop(line.name, "its definition changed", work, now)
+            return False
         if not open_runs:
-            return self._decide(line, work, now)
+            self._decide(line, work, now)
+            return line.name in self._resting and not timed
         spec = line.job.spec.service
-        for run in open_runs:
-            if spec and run.started_at and now - run.started_at >= spec.healthy_after:
-                work.notes += self.conductor.afflicted.well(run, now)
+        healthy = [
+            run for run in open_runs
+            if spec and run.started_at and now - run.started_at >= spec.healthy_after
+        ]  # fmt: skip
+        for run in healthy:
+            work.notes += self.conductor.afflicted.well(run, now)
+        return len(healthy) == len(open_runs) and not timed
+
+    def _timed(self, line: Line, now: datetime) -> bool:
+        """Whether it has to be looked at again and again: for its path, or for the end of its pause."""
+        spec, pause = line.job.spec.service, line.pause_at(now)
+        return bool(spec and spec.while_path) or bool(pause and pause.until_at)
 
     def _unwanted(self, line: Line, now: datetime) -> str | None:
         """Why it should not run now."""

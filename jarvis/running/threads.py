@@ -6,13 +6,13 @@ No supervisor, no result file: a crash of the daemon leaves such a run ``lost``,
 from __future__ import annotations
 
 import logging
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,9 +22,14 @@ from jarvis.core.run import Run
 from jarvis.handling import context, contract
 from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.contract import Outcome
+from jarvis.handling.ending import Ending
 from jarvis.handling.stores import LazyStores
 from jarvis.running import awake, environment
+from jarvis.running.hands import Hands
 from jarvis.running.preparing import Place
+from jarvis.store.database import Database
+
+AS_IT_IS = nullcontext()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,21 +59,30 @@ class _Discreet(logging.LoggerAdapter[logging.Logger]):
 class Threads:
     """The handler threads. ``done`` is called in the handler's thread."""
 
-    def __init__(self, *, catalogue: Catalogue, place: Place, done: Callable[[Called], None]) -> None:
-        # The conductor's slots limit how many run at once; the pool makes threads only as they are needed.
-        self._pool = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="jarvis-handler")
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        place: Place,
+        done: Callable[[Called], None],
+        ours: Database | None = None,
+    ) -> None:
+        """``ours``: the daemon's ledger, which hears of what handlers write to it."""
+        # The conductor's slots limit how many run at once.
+        self._hands = Hands("jarvis-handler")
         self._catalogue = catalogue
         self._place = place
         self._done = done
-        self._stores = LazyStores(place.database, place.state)
-        self._ends: dict[int, threading.Event] = {}
+        self._stores = LazyStores(place.database, place.state, ours=ours)
+        self._ends: dict[int, Ending] = {}
         self._services: set[int] = set()
         self._logger = logging.getLogger("jarvis.handler")
+        self._plain = _Discreet(self._logger, ())
 
     def start(self, run: Run, job: Job, memory: Mapping[str, Any], environ: Mapping[str, str]) -> None:
         """Call the job's handler in a thread."""
-        self._ends[run.id] = threading.Event()
-        self._pool.submit(self._run, run, job, memory, environ)
+        self._ends[run.id] = Ending()
+        self._hands.do(partial(self._run, run, job, memory, environ))
 
     def end(self, run: int, why: str) -> None:
         """Tell a handler to end: it hears it in ``ctx.wait``, if it waits there."""
@@ -92,7 +106,7 @@ class Threads:
         try:
             values = secrets.reveal({**job.with_, **run.params}, environ)
             ctx = self._context(run, job, memory, environ, started_at)
-            with awake.kept(job):
+            with awake.kept(job) if job.spec.keep_awake else AS_IT_IS:
                 outcome = contract.call(self._catalogue.get(job.run), ctx, values)
         except BaseException as error:  # whatever happens, the run must come to an end
             outcome = contract.raised(error, self._place.folder)
@@ -115,12 +129,12 @@ class Threads:
             secrets=known,
             stores=self._stores,
             state=self._place.state,
-            logger=_Discreet(self._logger, known.values()),
+            logger=_Discreet(self._logger, known.values()) if known else self._plain,
             ending=self._ends[run.id],
             live=(lambda alert: self._stores.tell(run.id, run.job, alert)) if job.service else None,
         )  # fmt: skip
 
     def close(self) -> None:
         """Take no more; what runs is left alone."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._hands.close()
         self._stores.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +27,8 @@ class Troubles:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._current: dict[str, Trouble] = {}
+        self.heard: Callable[[], None] = lambda: None
+        """Called when something new is wrong, and when it is over."""
 
     def note(self, what: str, why: str, at: datetime) -> Trouble:
         """Something does not work (still, or newly)."""
@@ -41,6 +43,8 @@ class Troubles:
             self._current[what] = now
         if known is None or known.why != why:
             log.error("degraded: %s: %s", what, why)
+        if known is None:
+            self.heard()
         return now
 
     def clear(self, what: str) -> Trouble | None:
@@ -49,6 +53,7 @@ class Troubles:
             over = self._current.pop(what, None)
         if over:
             log.warning("recovered: %s (since %s, %d tries)", what, over.since_at.isoformat(), over.tries)
+            self.heard()
         return over
 
     def current(self) -> Mapping[str, Trouble]:

@@ -14,14 +14,15 @@ from collections.abc import Callable, Mapping
 
 log = logging.getLogger("jarvis.watchdog")
 
-STUCK_AFTER = 60
-"""Ticks of one second without a pass."""
+TICK = 5.0
+STUCK_AFTER = 12
+"""Ticks without a pass: a minute."""
 
 EXIT_CODE = 70
 
 
 class Watchdog:
-    """``counts`` answer how often each loop came round; ``alive`` is called each tick in which all of them moved."""
+    """``counts`` answer how often each loop came round; ``alive`` is called when all have moved since the last call."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Watchdog:
         self._stop = threading.Event()
         self._still = dict.fromkeys(counts, 0)
         self._last = dict.fromkeys(counts, -1)
+        self._moved: set[str] = set()
         self._thread = threading.Thread(target=self._loop, name="jarvis-watchdog", daemon=True)
 
     def start(self) -> None:
@@ -45,18 +47,23 @@ class Watchdog:
         self._stop.set()
 
     def _loop(self) -> None:
-        while not self._stop.wait(1):
+        while not self._stop.wait(TICK):
             stuck = self.tick()
             if stuck:
                 self._end(stuck)
-            if not any(self._still.values()):
+            if self._moved == self._counts.keys():
+                self._moved.clear()
                 self._alive()
 
     def tick(self) -> str | None:
         """One look; the loop that has stood still for too long, if any."""
         for name, count in self._counts.items():
             now = count()
-            self._still[name] = 0 if now != self._last[name] else self._still[name] + 1
+            if now != self._last[name]:
+                self._moved.add(name)
+                self._still[name] = 0
+            else:
+                self._still[name] += 1
             self._last[name] = now
         return next((name for name, still in self._still.items() if still >= self._stuck_after), None)
 
@@ -64,7 +71,7 @@ class Watchdog:
         log.critical(
             "the %s has stood still for %d s; ending, so that Jarvis is started again",
             stuck,
-            self._stuck_after,
+            self._stuck_after * TICK,
         )
         faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
         for handler in logging.getLogger().handlers:

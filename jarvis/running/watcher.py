@@ -1,4 +1,4 @@
-"""Did a file that matters change? Looks twice a second, and says so when the file has settled."""
+"""Did a file that matters change? Looks about once a second, and says so when the file has settled."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from jarvis.config import stamp
 
 log = logging.getLogger("jarvis.watcher")
 
-EVERY = 0.5
-SETTLES = 0.2
+EVERY = 0.8
+SETTLES = 0.3
 """Seconds after which a file that changed is looked at again: has it settled?"""
 WATCHED = (".py", ".yaml")
 
@@ -70,16 +70,14 @@ class Watcher:
         if self._stop.wait(0.1) or not stamp.settled(before, stamp.stamps(files)):
             return now
         if not self._changed():
+            self._stop.wait(EVERY)
             return now
         # What is watched may have changed with the content (an include, a folder).
         self._seen = {**self._look(), **now}
         return None
 
     def _look(self) -> Seen:
-        found: Seen = {}
-        for path in self._files():
-            name = os.fspath(path)
-            found[name] = _glance(name)
+        found = {name: _glance(name) for name in map(os.fspath, self._files())}
         for folder in self._folders():
             found |= _listed(os.fspath(folder))
         return found
@@ -91,7 +89,8 @@ def _listed(folder: str) -> Seen:
     except OSError:
         return {}
     return {
-        name: _glance(name) for name in (f"{folder}{os.sep}{name}" for name in names if name.endswith(WATCHED))
+        name: _glance(name)
+        for name in (f"{folder}{os.sep}{name}" for name in names if name.endswith(WATCHED))
     }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jarvis.core.vitals import Counters, growth, lapse
-from jarvis.sensing import processes, programs
+from jarvis.sensing import pmset, processes, programs
 from jarvis.sensing.processes import Process
 from jarvis.store.samples import Workers
 from jarvis.store.stalls import Stall
@@ -67,12 +67,12 @@ class Folder:
         self.captured.append(name)
 
     def run(self, program: programs.Program, limit: timedelta, ending: threading.Event) -> None:
-        """Let a program write its file."""
+        """Let a program write its file. It may fill half of the room: the next one and the samples need some, too."""
         if limit <= timedelta(0):
             self.missing[program.file] = "no time was left"
             return
         try:
-            why = programs.run(program, self.path, limit, self.left, ending)
+            why = programs.run(program, self.path, limit, self.left // 2, ending)
         except OSError as error:
             why = error.strerror or str(error)
         if why:
@@ -167,6 +167,16 @@ def immediate(folder: Folder, moment: Moment, running: Iterable[Mapping[str, Any
     )
     folder.write("counters.json", differences(moment.before, moment.after))
     folder.write("jobs.json", list(running))
+
+
+def explain(folder: Folder, stall: Stall) -> None:
+    """When the machine slept and woke around it, where the log of pmset was captured."""
+    try:
+        log = (folder.path / "pmset.log").read_bytes()
+    except OSError:
+        return
+    turns = pmset.around(log, stall.from_at - BEFORE, stall.until_at)
+    folder.write("power.json", [{"at": one.at, "kind": one.kind, "text": one.text} for one in turns])
 
 
 def finish(folder: Folder, about: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]) -> Path:

@@ -127,6 +127,7 @@ class Forensics:
         capture.immediate(folder, moment, self._samples.running())
         for program in programs.known(stall.from_at - capture.BEFORE, stall.until_at):
             folder.run(program, timedelta(seconds=until - time.monotonic()), self._ending)
+        capture.explain(folder, stall)
         passed = datetime.now(UTC) - stall.until_at
         wait = min((self._after - passed).total_seconds(), until - time.monotonic())
         if wait > 0 and self._ending.wait(wait):

@@ -69,7 +69,7 @@ class Sensors:
         self._own = _File(proc / "thread-self" / "schedstat")
         self._disks = _File(proc / "diskstats", LARGE)
         self._net = _File(proc / "self" / "net" / "dev", LARGE)
-        self._quota = _File(_known(lambda: _group(proc, sys), sys) / "cpu.stat")
+        self._quota = [_File(group / "cpu.stat") for group in _known(lambda: _groups(proc, sys), [sys])]
         self._heat = _files(_thermometers(sys))
         self._speed = _files(sorted(sys.glob("devices/system/cpu/cpufreq/policy*/scaling_cur_freq")))
         self._slowed = _files(sorted(sys.glob("devices/system/cpu/cpu*/thermal_throttle/*_throttle_count")))
@@ -91,7 +91,7 @@ class Sensors:
             frequency=_mean(self._speed, 0.001),
             throttles=_sum(self._slowed),
             gpu=_highest(self._gpu, 1),
-            quota_hits=_after(self._quota.read(), b"nr_throttled "),
+            quota_hits=_known(self._used_up, None),
             **_known(self._stalls, NOTHING),
             **_paging(self._vmstat.read()),
         )
@@ -109,6 +109,12 @@ class Sensors:
         """How long this thread was ready to run and had no processor."""
         words = (self._own.read() or b"").split()
         return timedelta(microseconds=int(words[1]) / 1000) if len(words) > 1 else None
+
+    def _used_up(self) -> int | None:
+        """How often a CPU quota was used up: its own group's, or that of a group around it."""
+        counts = [_after(file.read(), b"nr_throttled ") for file in self._quota]
+        known = [count for count in counts if count is not None]
+        return sum(known) if known else None
 
     def _processors(self) -> Mapping[str, Any]:
         line = (self._stat.read() or b"").partition(b"\n")[0].split()
@@ -163,18 +169,21 @@ def _files(paths: Iterable[Path]) -> list[_File]:
     return [_File(path, 64) for path in list(paths)[:AT_MOST]]
 
 
-def _group(proc: Path, sys: Path) -> Path:
-    """The folder of this process' control group for processors."""
+def _groups(proc: Path, sys: Path) -> list[Path]:
+    """The folders of this process' control group for processors and of all groups around it."""
+    root = sys / "fs" / "cgroup"
     try:
         lines = (proc / "self" / "cgroup").read_text().splitlines()
     except OSError:
-        return sys / "fs" / "cgroup"
+        return [root]
+    own = next((line[3:] for line in lines if line.startswith("0::")), "/")
     for line in sorted(lines, reverse=True):  # version 1's, where there is one, has the quota
         _, controllers, path = line.split(":", 2)
         if "cpu" in controllers.split(","):
-            return sys / "fs" / "cgroup" / "cpu" / path.lstrip("/")
-    path = next((line[3:] for line in lines if line.startswith("0::")), "/")
-    return sys / "fs" / "cgroup" / path.lstrip("/")
+            root, own = root / "cpu", path
+            break
+    inner = Path(own.lstrip("/"))
+    return [root / inner, *(root / outer for outer in inner.parents)]
 
 
 def _thermometers(sys: Path) -> list[Path]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-ARGV = ("/usr/bin/pmset", "-g", "log")
+ARGV = ("/bin/sh", "-c", "/usr/bin/pmset -g log | /usr/bin/tail -n 4000")
+"""The log goes back for weeks, the oldest first: only its end is about what happened just now."""
 _LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\s+(Sleep|Wake|DarkWake)\s+(.*)")
 
 

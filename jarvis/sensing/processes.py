@@ -11,6 +11,8 @@ from typing import Any
 from jarvis.sensing import clocks
 
 MOST_CPU, MOST_IO = 10, 5
+MOST_MEMORY = 5
+"""Who only sits on the memory is among the busiest of nothing, and still the culprit of its factor."""
 CULPRITS = 5
 FROM = 10
 """Points of a factor from which on it names culprits."""
@@ -91,12 +93,13 @@ def _io(process: Any) -> int | None:
 
 
 def top(found: Iterable[Process]) -> list[Process]:
-    """Ten by processor, five by input and output, and the suspects; each once."""
+    """Ten by processor, five by input and output, five by memory, and the suspects; each once."""
     everybody = list(found)
     busiest = _most(everybody, "cpu", MOST_CPU)
     disks = _most(everybody, "io", MOST_IO)
+    largest = _most(everybody, "memory", MOST_MEMORY)
     suspects = [one for one in everybody if one.suspect]
-    return list({one.pid: one for one in (*busiest, *disks, *suspects)}.values())
+    return list({one.pid: one for one in (*busiest, *disks, *largest, *suspects)}.values())
 
 
 def _most(found: Iterable[Process], what: str, count: int) -> list[Process]:

@@ -147,8 +147,7 @@ def set_back(connection: Connection, was_at: datetime, now: datetime) -> None:
         (deliveries.c.not_before, deliveries.c.status == outbox.WAITING),
         (journal.c.until_at, journal.c.verdict == "held"),
     ):
-        earlier = type_coerce(type_coerce(when, Integer) - back, Integer)
-        connection.execute(update(when.table).where(waits).values({when: earlier}))
+        connection.execute(update(when.table).where(waits).values({when: type_coerce(when, Integer) - back}))
     in_force = (silences.c.from_at > now) & (silences.c.from_at <= was_at) & (silences.c.until_at > was_at)
     connection.execute(update(silences).where(in_force).values(from_at=now))
 

@@ -35,13 +35,16 @@ ALERTED = "alerted"
 """Set in a transaction's ``connection.info`` when it has something to tell: ``alerted`` is called after the commit."""
 POSTED = "posted"
 """The same when a message was put into the outbox: ``posted`` is called."""
+PUBLISHED = "published"
+"""The same when an event was stored: ``published`` is called."""
+TOLD = (ALERTED, POSTED, PUBLISHED)
 
 
 class Database:
     """One ledger. ``path`` is the SQLite file; ``busy`` how long a call waits for another process' lock.
 
     ``alerted`` is called, in the writer's thread, after each commit that put something into the journal,
-    ``posted`` after each that put a message into the outbox.
+    ``posted`` after each that put a message into the outbox, ``published`` after each that stored an event.
     """
 
     def __init__(self, path: Path, *, busy: timedelta = timedelta(seconds=5)) -> None:
@@ -54,6 +57,7 @@ class Database:
         self._inode: int | None = None
         self.alerted: Callable[[], None] = lambda: None
         self.posted: Callable[[], None] = lambda: None
+        self.published: Callable[[], None] = lambda: None
 
     @property
     def url(self) -> str:
@@ -162,14 +166,19 @@ class Database:
         Raises StoreBusy when another process holds the ledger, StoreError for anything else it cannot do.
         """
         with self._lock, self._said(), self._writer.begin() as connection:
-            connection.info.pop(ALERTED, None)
-            connection.info.pop(POSTED, None)
+            info = connection.info
+            for word in TOLD:
+                info.pop(word, None)
             yield connection
-            alerted, posted = connection.info.pop(ALERTED, False), connection.info.pop(POSTED, False)
-        if alerted:
-            self.alerted()
-        if posted:
-            self.posted()
+            told = [word for word in TOLD if info.pop(word, False)]
+        for word in told:
+            getattr(self, word)()
+
+    def tell(self, other: Database) -> None:
+        """Whoever is told of commits of the other one is told of ours, too: both are open in one process."""
+        self.alerted = lambda: other.alerted()
+        self.posted = lambda: other.posted()
+        self.published = lambda: other.published()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

@@ -21,11 +21,15 @@ Transaction = Connection
 TEXT_READ = 4_000
 """Characters of a text that a message may quote: what is judged at once stays small, however much was written."""
 CHUNK = 500
+PATIENCE = timedelta(days=1)
+"""A message is given up after this long: what was said earlier is accepted by now, or never."""
 _ROW = (
     journal.c.id, journal.c.at, journal.c.kind, journal.c.severity, journal.c.title,
     func.substr(journal.c.text, 1, TEXT_READ).label("text"), journal.c.key, journal.c.job, journal.c.run_id,
     journal.c.problem_id, journal.c.wanted,
 )  # fmt: skip
+_NAMES = tuple(column.name for column in _ROW)
+_PROBLEM = tuple(column.name for column in problems.c)
 
 
 def new(connection: Connection, limit: int) -> list[Alert]:
@@ -37,10 +41,11 @@ def new(connection: Connection, limit: int) -> list[Alert]:
 def due_for_digest(connection: Connection, now: datetime) -> list[Alert]:
     """The alerts that were held until now, the oldest first; without their texts."""
     columns = [column for column in _ROW if column.name != "text"]
+    names = [column.name for column in columns]
     query = (
         select(*columns).where(journal.c.verdict == "held", journal.c.until_at <= now).order_by(journal.c.id)
     )
-    return [_alert(row) for row in connection.execute(query)]
+    return [_alert(row, names) for row in connection.execute(query)]
 
 
 def next_digest(connection: Connection) -> datetime | None:
@@ -50,9 +55,11 @@ def next_digest(connection: Connection) -> datetime | None:
     ).scalar()
 
 
-def _alert(row: Any) -> Alert:
-    values = dict(row._mapping)
-    return Alert(**values | {"wanted": alerts.wanted(values["wanted"])})
+def _alert(row: Sequence[Any], names: Iterable[str] = _NAMES) -> Alert:
+    # By their order: rows that name their values again and again cost as much as all the rest.
+    values = dict(zip(names, row, strict=True))
+    values["wanted"] = alerts.wanted(values["wanted"])
+    return Alert(**values)
 
 
 def problems_about(connection: Connection, found: Iterable[Alert]) -> list[Problem]:
@@ -91,9 +98,9 @@ def unacknowledged(connection: Connection, severities: Sequence[str]) -> list[Pr
     return [problem(row) for row in connection.execute(query.order_by(problems.c.id).limit(1_000))]
 
 
-def problem(row: Any) -> Problem:
-    """A Problem from a row."""
-    values = dict(row._mapping)
+def problem(row: Sequence[Any]) -> Problem:
+    """A Problem from a row of all columns."""
+    values = dict(zip(_PROBLEM, row, strict=True))
     values.pop("ack_note")
     told = {name: datetime.fromisoformat(at) for name, at in (values["told"] or {}).items()}
     return Problem(**values | {"wanted": alerts.wanted(values["wanted"]), "told": told})
@@ -147,16 +154,38 @@ def flaps(connection: Connection, prints: Iterable[str], since: datetime) -> dic
 
 
 def noticed(connection: Connection, found: Iterable[Alert], since: datetime) -> dict[str, datetime]:
-    """Fingerprint -> when a notice with that key was last said, since then."""
+    """Fingerprint -> when a notice with that key was last said, since then.
+
+    Said is what a channel accepted, from when it did, or what is on its way; what every channel refused is not.
+    """
     keys = {alert.key for alert in found if alert.kind == "notice" and alert.key}
-    said: dict[str, datetime] = {}
+    rows: list[Any] = []
     for some in _chunks(sorted(keys)):
-        query = select(journal.c.job, journal.c.key, func.max(journal.c.judged_at)).where(
-            journal.c.at >= since - timedelta(days=1), journal.c.judged_at >= since, journal.c.kind == "notice",
+        query = select(journal.c.id, journal.c.job, journal.c.key, journal.c.verdict, journal.c.judged_at).where(
+            journal.c.at >= since - PATIENCE, journal.c.judged_at >= since - PATIENCE, journal.c.kind == "notice",
             journal.c.verdict.in_(("sent", "held")), journal.c.key.in_(some),
-        ).group_by(journal.c.job, journal.c.key)  # fmt: skip
-        said |= {alerts.fingerprint(job, key): at for job, key, at in connection.execute(query)}
+        )  # fmt: skip
+        rows += connection.execute(query)
+    reached = _reached(connection, since - PATIENCE) if rows else {}
+    said: dict[str, datetime] = {}
+    for row in rows:
+        at = row.judged_at if row.verdict == "held" else reached.get(row.id)
+        if at is not None and at >= since:
+            name = alerts.fingerprint(row.job, row.key)
+            said[name] = max(at, said.get(name, at))
     return said
+
+
+def _reached(connection: Connection, since: datetime) -> dict[int, datetime]:
+    """Row of the journal -> when a message about it was accepted, or written if it still waits to be."""
+    columns = (deliveries.c.about, deliveries.c.created_at, deliveries.c.sent_at)
+    query = select(*columns).where(deliveries.c.created_at >= since, deliveries.c.status != "dead")
+    found: dict[int, datetime] = {}
+    for about, created_at, sent_at in connection.execute(query):
+        at = sent_at or created_at
+        for number in about or ():
+            found[number] = max(at, found.get(number, at))
+    return found
 
 
 def said_since(connection: Connection, since: datetime, newest: int) -> list[datetime]:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select, text, update
 from jarvis.core import causes
 from jarvis.core.run import Run
 from jarvis.errors import NotFound
-from jarvis.store.database import Database
+from jarvis.store.database import PUBLISHED, Database
 from jarvis.store.tables import events, runs, to_json, to_micros
 
 LARGEST = 1_000_000
@@ -125,6 +125,7 @@ class Events:
         row = (*measure(one), to_micros(received_at))
         with self._database.write() as connection:
             done = connection.exec_driver_sql(_INSERT, row)
+            connection.info[PUBLISHED] = True
             if done.rowcount:
                 return int(connection.execute(select(func.last_insert_rowid())).scalar_one())
             return int(connection.execute(select(events.c.id).where(events.c.key == key)).scalar_one())
@@ -136,6 +137,7 @@ class Events:
         if not rows:
             return 0
         with self._database.write() as connection:
+            connection.info[PUBLISHED] = True
             return connection.exec_driver_sql(_INSERT, rows).rowcount
 
     def newest(self, *, status: str | None = None, limit: int = 50, before: int | None = None) -> list[Event]:

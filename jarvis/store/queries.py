@@ -131,9 +131,10 @@ def newest_run(connection: Connection) -> Last | None:
     return None if row is None else Last(*row)
 
 
-def last_success(connection: Connection, job: str) -> datetime | None:
-    """When the job's newest success ended."""
-    query = select(runs.c.ended_at).where(runs.c.job == job, runs.c.status == "succeeded")
+def last_success(connection: Connection, job: str, now: datetime) -> datetime | None:
+    """When the job's newest success ended; those that a clock set back has put into the future do not count."""
+    succeeded = (runs.c.job == job) & (runs.c.status == "succeeded") & (runs.c.ended_at <= now)
+    query = select(runs.c.ended_at).where(succeeded)
     return connection.execute(query.order_by(runs.c.scheduled_at.desc(), runs.c.id.desc()).limit(1)).scalar()
 
 
@@ -148,13 +149,18 @@ def lengths(connection: Connection, job: str, most: int) -> list[timedelta]:
     return [ended_at - started_at for started_at, ended_at in connection.execute(query)]
 
 
-def due_since(connection: Connection, job: str) -> datetime | None:
-    """Since when the job is on the timetable without a break; an edit of it is no break."""
+def due_since(connection: Connection, job: str, now: datetime) -> datetime | None:
+    """Since when the job is on the timetable without a break; an edit of it is no break.
+
+    Later than ``now`` only when all that is known of it is, because the clock was set back.
+    """
     query = (
         select(terms.c.from_at, terms.c.until_at).where(terms.c.job == job).order_by(terms.c.from_at.desc())
     )
     since: datetime | None = None
     for from_at, until_at in connection.execute(query.limit(1_000)):
+        if since is not None and since > now >= from_at:
+            since = None
         if since is not None and (until_at is None or until_at < since - timedelta(seconds=1)):
             break
         since = from_at

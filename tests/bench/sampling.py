@@ -35,6 +35,7 @@ def sampling(scale: Scale) -> list[Figure]:
     idle.jobs({"pauses": SAMPLING | {"with": EVERY, "enabled": False}})
     with busy.up() as first, idle.up() as second:
         processes.until(lambda: _samples(busy) >= 3, "the first samples", 30)
+        time.sleep(5)  # what a daemon does once when it starts is no part of it
         scan = subprocess.Popen([sys.executable, "-c", SCAN, str(seconds)], stdout=subprocess.PIPE, text=True)
         before, began, counted = _used(first, second), time.monotonic(), _samples(busy)
         time.sleep(seconds)

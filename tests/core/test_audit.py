@@ -92,7 +92,7 @@ def judged(evidence: Evidence, **frame: Any) -> list[str]:
 def test_a_ledger_that_accounts_for_everything_is_clean() -> None:
     report = audit([ledger()], FRAME)
     assert report == Report(jobs=1, moments=3, rows=3, spans=0)
-    assert str(report) == "3 moments of 1 jobs in 3 rows and 0 spans: every one is accounted for"
+    assert str(report) == "3 moments of 1 job in 3 rows and 0 spans: every one is accounted for"
 
 
 MISSED = span("10:00", "11:00", 1)

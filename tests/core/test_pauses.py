@@ -78,7 +78,8 @@ def test_a_clock_that_was_set_only_looks_like_a_pause() -> None:
     assert found is not None and (found.kind, found.cause) == ("step", "clock step")
     assert found.why == "the clock was set forward by 1h"
     assert pauses.find(replace(NORMAL, gap=s(5), awake=s(5), stepped=s(-3_600))) is None
-    assert pauses.find(replace(NORMAL, gap=s(1), awake=s(1), expected=s(1), stepped=s(1.9))) is None
+    for stepped, found in ((1.999, None), (2, "clock step"), (2.001, "clock step")):
+        assert cause(gap=s(1), awake=s(1), expected=s(1), stepped=s(stepped)) == found
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,8 @@ def test_a_new_problem_is_said_and_every_stage_has_answered() -> None:
         pytest.param(told(HOUR - TICK), "counted", "repeat", id="just below the window of an hour"),
         pytest.param(told(HOUR), "sent", "send", id="exactly at the end of the window"),
         pytest.param(told(HOUR + TICK), "sent", "send", id="just above it"),
+        pytest.param(told(TICK - HOUR), "counted", "repeat", id="told by a clock that was set back since"),
+        pytest.param(told(-HOUR), "sent", "send", id="told by a clock that was set back by the window"),
         pytest.param(told(TICK, acked_at=NOW), "counted", "repeat", id="acknowledged"),
         pytest.param(told(9 * HOUR, acked_at=NOW), "counted", "repeat", id="acknowledged long ago"),
         pytest.param(told(TICK, said_severity="medium"), "sent", "send", id="worse than when it was said"),
@@ -111,6 +113,10 @@ def test_a_notice_with_a_key_is_a_duplicate_within_the_window() -> None:
     said = {"backup:pause": NOW - HOUR + TICK}
     assert fate(policy.judge([notice], [], world(noticed=said))) == ("dropped", "repeat")
     assert fate(policy.judge([notice], [], world(noticed={"backup:pause": NOW - HOUR})))[0] == "sent"
+    ahead = {"backup:pause": NOW + HOUR}
+    assert fate(policy.judge([notice], [], world(noticed=ahead)))[0] == "sent", (
+        "said by a clock set back since"
+    )
     twice = policy.judge([notice, replace(notice, id=2)], [], world())
     assert [one.verdict for one in twice.decisions] == ["sent", "dropped"]
 

@@ -39,6 +39,14 @@ def test_quiet_hours_to_the_minute(hours: tuple[str, str], now: str, end: str | 
     assert quiet.until(rule, LONDON, at(now)) == (at(end) if end else None)
 
 
+def test_they_are_from_ten_to_seven_unless_they_say_otherwise_and_only_what_is_critical_is_said() -> None:
+    rule = Quiet()
+    assert quiet.until(rule, "UTC", at("2026-11-20 21:59:59")) is None
+    assert quiet.until(rule, "UTC", at("2026-11-20 22:00")) == at("2026-11-21 07:00")
+    assert quiet.until(rule, "UTC", at("2026-11-21 07:00")) is None
+    assert rule.except_ == "critical"
+
+
 def test_a_night_in_which_the_clocks_change_is_longer_or_shorter_and_nothing_else() -> None:
     rule = Quiet(from_="22:00", to="07:00")
     autumn, spring = at("2026-10-24 21:00"), at("2026-03-28 22:00")

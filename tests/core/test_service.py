@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -93,8 +94,17 @@ def test_after_ten_short_runs_in_a_row_it_is_left_alone_and_the_reason_names_the
     assert isinstance(decide(Service(), crashes(9)), services.Due)
     left = decide(Service(), crashes(10))
     assert left == services.GiveUp(
-        why="10 starts in a row lasted less than 1m each; the last ended: exit code 1"
+        why="10 starts in a row lasted less than 1m each; the last failed: exit code 1"
     )
+
+
+def test_how_a_run_ended_is_said_and_not_why_it_was_started() -> None:
+    well = replace(ended(50, Status.SUCCEEDED, ago=1), reason="Jarvis started")
+    decision = decide(Service(), [well])
+    assert isinstance(decision, services.Due)
+    assert decision.why == "run 50 succeeded; started again after 10s"
+    left = decide(Service(tries=1), [well])
+    assert left == services.GiveUp(why="1 start lasted less than 1m; the last succeeded")
 
 
 def test_a_run_asked_for_by_hand_begins_the_count_anew() -> None:

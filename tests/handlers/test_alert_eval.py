@@ -414,6 +414,16 @@ def test_a_mistake_in_a_rule_of_jobs_yaml_has_its_place(evaluate: Evaluate) -> N
     ]
     (at, said, _), = form.check({"rules": [{"name": "x", "kind": "foo"}]})  # fmt: skip
     assert at == ("rules", 0) and "'foo' is no kind of rule; there are overdue_delegation" in said
+    hollow = {"name": "x", "kind": "metric", "metric": "a.seconds", "above": "high"}
+    assert form.check({"rules": [hollow]}) == [
+        (("rules", 0, "above"), "'rules.0.above': expected a number, not 'high'", None)
+    ]
+    assert form.check({"rules": [{"name": "x", "kind": "overdue_delegation", "days": 1}]}) == [
+        (("rules", 0, "days"), "'rules.0': no parameter 'days'", "did you mean 'days_overdue'?")
+    ]
+    assert form.check({"rules": [{"kind": "job", "job": "a"}]}) == [
+        (("rules", 0), "'rules.0': 'name' is missing", None)
+    ]
     (at, said, _), = form.check({"rules": [late(), late()]})  # fmt: skip
     assert "two rules are named 'late'" in said
 

@@ -408,8 +408,78 @@ def test_a_push_that_somebody_was_faster_than_is_done_again(here, there, remote)
     assert here.notes() == there.notes() == {1: "one", 2: "two"}
 
 
-def test_the_time_limits_are_five_ten_and_thirty_seconds():
-    assert [limit.total_seconds() for limit in (git.LOCAL, git.COMMIT, git.NETWORK)] == [5, 10, 30]
+def test_the_time_limits_are_five_ten_and_thirty_seconds(here, there, monkeypatch):
+    here.add(1, "one")
+    here.sync()
+    there.add(2, "two")
+    asked = []
+    ask = Repository.ask
+
+    def noted(self, *words, within=git.LOCAL, given=None):
+        asked.append((git._verb(words), within.total_seconds()))
+        return ask(self, *words, within=within, given=given)
+
+    monkeypatch.setattr(Repository, "ask", noted)
+    counted(there.sync(), exported=1, committed=1, pulled=1, imported=1, pushed=1)
+    limits = {}
+    for verb, seconds in asked:
+        limits.setdefault(verb, set()).add(seconds)
+    assert {verb: limits.pop(verb) for verb in ("add", "commit", "fetch", "rebase", "push")} == {
+        "add": {10}, "commit": {10}, "fetch": {30}, "rebase": {30}, "push": {30},
+    }  # fmt: skip
+    assert limits and set().union(*limits.values()) == {5}, "whatever else only looks at what is here"
+
+
+def test_it_exports_commits_pulls_imports_and_pushes_in_this_order(here, there, monkeypatch):
+    here.add(1, "one")
+    here.sync()
+    there.add(2, "two")
+    steps = []
+    ask = Repository.ask
+
+    def noted(self, *words, **more):
+        verb = git._verb(words)
+        if verb in ("commit", "fetch", "rebase", "push"):
+            written = there.file.exists() and '"two"' in there.file.read_text()
+            steps.append((verb, written, 1 in there.notes()))
+        return ask(self, *words, **more)
+
+    monkeypatch.setattr(Repository, "ask", noted)
+    there.sync()
+    assert steps == [
+        ("commit", True, False), ("fetch", True, False), ("rebase", True, False), ("push", True, True),
+    ]  # fmt: skip
+
+
+def test_the_file_is_replaced_and_never_half_written(here, tmp_path):
+    here.add(1, "one")
+    here.sync()
+    reader = here.file.open()
+    os.link(here.file, tmp_path / "other name")
+    here.add(2, "two")
+    here.sync()
+    assert len(reader.readlines()) == 1, "who reads it goes on reading what it opened"
+    reader.close()
+    assert len((tmp_path / "other name").read_text().splitlines()) == 1
+    assert len(here.file.read_text().splitlines()) == 2
+    assert sorted(path.name for path in here.file.parent.iterdir()) == ["notes.jsonl"]
+
+
+@pytest.mark.parametrize("step", ["fetch", "push"])
+def test_a_remote_that_hangs_is_given_up_and_asked_again_by_the_next_run(here, remote, monkeypatch, step):
+    """Its program at the other end says nothing."""
+    from datetime import timedelta
+
+    monkeypatch.setattr(git, "NETWORK", timedelta(seconds=1.5))
+    name = {"fetch": "uploadpack", "push": "receivepack"}[step]
+    run_git(here.clone, "config", f"remote.origin.{name}", "sleep 60; true")
+    here.add(1, "one")
+    outcome = counted(here.sync(), exported=1, committed=1, errors=1)
+    assert f"git {step} took longer than 1.5 s" in outcome.result
+    assert [alert.key for alert in outcome.alerts] == ["unreachable"]
+    run_git(here.clone, "config", "--unset", f"remote.origin.{name}")
+    monkeypatch.setattr(git, "NETWORK", timedelta(seconds=30))
+    counted(here.sync(), exported=1, pushed=1)
 
 
 def test_a_git_that_hangs_is_ended_with_all_it_started(here, tmp_path):

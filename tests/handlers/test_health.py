@@ -1,6 +1,8 @@
 """`health`: this machine's readings against limits."""
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -71,6 +73,35 @@ def test_limits(value, low, severity):
         name="x", label="x", value=value, unit=" %", warning=warning, critical=critical, low=low
     )
     assert reading.severity() == severity
+
+
+DEFAULTS = {
+    "disk": ((84.9, None), (85, "medium"), (94.9, "medium"), (95, "critical")),
+    "memory": ((10, None), (9.9, "medium"), (5, "medium"), (4.9, "critical")),
+    "swap": ((79.9, None), (80, "medium"), (94.9, "medium"), (95, "critical")),
+    "load": ((1.99, None), (2, "medium"), (3.99, "medium"), (4, "critical")),
+    "battery": ((20, None), (19.9, "medium"), (10, "medium"), (9.9, "critical")),
+    "temperature": ((84.9, None), (85, "medium"), (94.9, "medium"), (95, "critical")),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "severity"), [(name, *edge) for name, edges in DEFAULTS.items() for edge in edges]
+)
+def test_each_part_of_the_machine_has_its_limits_unless_others_are_given(monkeypatch, name, value, severity):
+    """A machine in such a state, as psutil tells of it."""
+    Told = SimpleNamespace
+    monkeypatch.setattr(psutil, "disk_usage", lambda _path: Told(total=100, percent=value, free=1e9))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Told(total=1000, available=value * 10))
+    monkeypatch.setattr(psutil, "swap_memory", lambda: Told(total=1, percent=value))
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, value * 4, 0.0))
+    state = Told(percent=value, power_plugged=False)
+    monkeypatch.setattr(psutil, "sensors_battery", lambda: state, raising=False)
+    sensors = {"cpu": [Told(current=value)]}
+    monkeypatch.setattr(psutil, "sensors_temperatures", lambda: sensors, raising=False)
+    others = {key: None for key in QUIET if not key.startswith(name)}
+    assert [alert.severity for alert in health(**others).alerts] == ([severity] if severity else [])
 
 
 def test_only_a_critical_limit_is_enough():

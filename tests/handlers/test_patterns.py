@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 from jarvis import testing
+from jarvis.core.patterns import Limits
+from jarvis.handling import catalogue, mount
 from tests.handlers.life_house import TODAY, Life, at, keys
 
 NOW = at(12)
@@ -61,6 +64,11 @@ TOLD = {
     f"sleep_debt:{TODAY}": "medium",
     f"focus:{TODAY}": "medium",
 }
+
+
+def test_the_numbers_of_its_form_are_those_of_the_judgement() -> None:
+    given = inspect.signature(mount.load(catalogue.shipped() / "patterns.py").function).parameters
+    assert {name: given[name].default for name in vars(Limits())} == vars(Limits())
 
 
 def test_every_habit_is_told_once_for_each_item_and_date(life: Life) -> None:

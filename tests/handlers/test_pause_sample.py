@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -39,6 +40,8 @@ def hold(*_):
 
 signal.signal(signal.SIGUSR1, hold)
 folder, values = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])
+if into := values.pop("into", None):
+    pathlib.Path(into).write_text(str(os.getpid()))  # a control group
 from jarvis import testing
 from jarvis.handling.stores import LazyStores
 context = testing.context(stores=LazyStores(f"sqlite:///{folder}/ledger.sqlite"), state=folder, job="pauses")
@@ -185,6 +188,77 @@ def test_a_process_that_gets_no_processor_was_starved(sampling: Sampling) -> Non
     assert found.evidence["own_wait"] >= 0.6 * found.surplus.total_seconds()
 
 
+CGROUPS = Path("/sys/fs/cgroup")
+MODERN = (CGROUPS / "cgroup.controllers").exists()
+
+
+@contextmanager
+def group(controller: str) -> Iterator[Path]:
+    """A control group of our own, of version 1 or 2; what is still in it at the end is moved out."""
+    folder = (CGROUPS if MODERN else CGROUPS / controller) / f"jarvis-test-{os.getpid()}"
+    try:
+        if MODERN:
+            (CGROUPS / "cgroup.subtree_control").write_text(f"+{controller}")
+        folder.mkdir()
+        (folder / "inner").mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        yield folder
+    finally:
+        until(lambda: all(_removed(one) for one in (folder / "inner", folder)))
+
+
+def _removed(folder: Path) -> bool:
+    for file in [folder / "cgroup.procs"] if folder.exists() else []:
+        for pid in file.read_text().split():
+            with contextlib.suppress(OSError):
+                (folder.parent / "cgroup.procs").write_text(pid)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+    return not folder.exists()
+
+
+def limit(folder: Path, microseconds: int | None) -> None:
+    """So much processor time in each second; None: as much as there is."""
+    if MODERN:
+        (folder / "cpu.max").write_text(f"{microseconds or 'max'} 1000000")
+    else:
+        (folder / "cpu.cfs_period_us").write_text("1000000")
+        (folder / "cpu.cfs_quota_us").write_text(str(microseconds or -1))
+
+
+@pytest.mark.campaign
+@pytest.mark.needs("linux", "root")
+@pytest.mark.parametrize("inner", ["", "inner"], ids=["of its own group", "of a group around it"])
+def test_a_used_up_quota_is_named_when_it_really_was_used_up(sampling: Sampling, inner: str) -> None:
+    """With a thousandth of a processor, which somebody else of its group uses up."""
+
+    def named() -> list[Stall]:
+        return [one for one in sampling.pauses() if "its control group had used up its CPU quota" in one.why]
+
+    with group("cpu") as folder, sampling.at_work(into=str(folder / inner / "cgroup.procs")):
+        hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        (folder / inner / "cgroup.procs").write_text(str(hog.pid))
+        try:
+            for _ in range(6):  # on a busy machine the host may be at fault, too
+                limit(folder, 1_000)
+                time.sleep(4)
+                limit(folder, None)
+                seen = sampling.samples.count()
+                sampling.until(lambda seen=seen: sampling.samples.count() > seen + 2)
+                if named():
+                    break
+        finally:
+            limit(folder, None)
+            hog.kill()
+            hog.wait()
+    found = named()
+    assert found, sampling.pauses()
+    assert found[0].cause == "cpu starvation"
+    assert found[0].evidence is not None and found[0].evidence["quota_hits"] >= 1
+
+
 def test_a_kill_loses_the_last_sample_at_most(sampling: Sampling) -> None:
     with sampling.at_work(interval="100ms"):
         sampling.until(lambda: sampling.samples.count() >= 20)
@@ -294,8 +368,12 @@ def test_what_was_learned_and_the_mood_outlive_a_restart(sample: Any, monkeypatc
     second, _ = sample.samples.noted()["mood"]
     apart = datetime.fromisoformat(second["since"]) - datetime.fromisoformat(first["since"])
     assert abs(apart) < timedelta(seconds=0.1), "one stretch, with its beginning"
-    learned, _ = sample.samples.noted()["baseline"]
-    assert learned["samples"] >= 0 and learned["fast"] > 0
+    usual = {"fast": 5e6, "slow": 4e6, "samples": 600}
+    sample.samples.keep(Batch(notes={"baseline": usual}), datetime.now(UTC))
+    sample(interval="100ms", times=2, forensics=False)
+    assert sample.samples.noted()["baseline"][0] == usual, (
+        "it goes on with what was learned, and writes it once more"
+    )
 
 
 def test_a_pause_that_nobody_was_told_of_is_told_at_the_next_start(sample: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from jarvis.core.tasks import Limits
+from jarvis.handling import catalogue, mount
 from tests.handlers.life_house import TODAY, Life, at, keys
 from tests.postgres import Server, postgres
 
@@ -46,6 +49,12 @@ def test_a_day_with_tasks_from_morning_to_evening(life: Life) -> None:
     assert keys(life.run("tasks", at(8, 0, 21), **where)) == {
         "overdue:2026-11-21": "high", "milestone:launch:2026-11-21": "critical",
     }  # fmt: skip
+
+
+def test_the_numbers_of_its_form_are_those_of_the_judgement() -> None:
+    given = inspect.signature(mount.load(catalogue.shipped() / "tasks.py").function).parameters
+    for name, number in vars(Limits()).items():
+        assert given[name].default == (list(number) if isinstance(number, tuple) else number), name
 
 
 def test_the_result_counts_and_names_its_source(life: Life) -> None:

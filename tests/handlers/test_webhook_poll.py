@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 
 from jarvis import errors, testing
 from jarvis.handling.stores import LazyStores
@@ -165,9 +167,21 @@ def test_a_name_that_is_taken_gets_the_microsecond(poll, inbox):
     for _ in range(3):
         drop(inbox, "same.json", event())
         assert poll().numbers["ingested"] == 1
-    names = [path.name for path in (inbox / "processed").iterdir()]
-    assert len(names) == 3 and "same.json" in names
-    assert all(name.startswith("same") and name.endswith(".json") for name in names)
+    first, *others = sorted((path.name for path in (inbox / "processed").iterdir()), key=len)
+    assert first == "same.json" and len(others) == 2
+    assert all(re.fullmatch(r"same-\d{8}T\d{6}\.\d{6}\.json", name) for name in others), others
+
+
+def test_names_that_are_taken_in_one_microsecond_differ_too(poll, inbox):
+    for number in range(3):
+        drop(inbox, "same.json", event(payload=number))
+        with time_machine.travel(datetime(2026, 11, 20, 12, 0, 0, 7, tzinfo=UTC), tick=False):
+            assert poll().numbers["ingested"] == 1
+    assert files(inbox) == [
+        "processed/same-20261120T120000.000007.json",
+        "processed/same-20261120T120000.000008.json",
+        "processed/same.json",
+    ]
 
 
 def test_only_regular_json_files_are_looked_at(poll, inbox, tmp_path):
@@ -184,10 +198,11 @@ def test_only_regular_json_files_are_looked_at(poll, inbox, tmp_path):
 
 def test_a_second_poll_of_the_same_inbox_skips(poll, inbox):
     drop(inbox, "a.json", event())
-    with open(inbox / ".webhook_poll.lock", "w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with inboxes.alone(inbox):
         outcome = poll()
-    assert outcome.status == "skipped" and "another poll is at work" in outcome.result
+        assert outcome.status == "skipped" and "another poll is at work" in outcome.result
+        with open(inbox / ".webhook_poll.lock") as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
     assert files(inbox) == ["a.json"]
     assert poll().numbers["ingested"] == 1
 
@@ -242,10 +257,16 @@ def test_without_a_ledger_or_a_state_directory_it_says_so(inbox):
         _ = LazyStores("postgresql://x").events
 
 
-@pytest.mark.parametrize(("age", "taken"), [(1.9, 0), (2.05, 1), (60, 1)])
+@pytest.mark.parametrize(
+    ("age", "taken"),
+    [(2 - 2**-10, 0), (2, 1), (2 + 2**-10, 1), (2**-10 - 2, 0), (-2, 1)],
+    ids=["a millisecond less", "exactly", "a millisecond more", "in the future", "far enough in the future"],
+)
 def test_the_two_seconds_are_counted_from_the_last_change(poll, inbox, age, taken):
-    drop(inbox, "a.json", event(), at=time.time() - age)
-    assert poll().numbers["ingested"] == taken
+    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    drop(inbox, "a.json", event(), at=now.timestamp() - age)
+    with time_machine.travel(now, tick=False):
+        assert poll().numbers["ingested"] == taken
 
 
 def test_hidden_files_are_somebodys_drafts(poll, inbox):
@@ -337,6 +358,19 @@ def test_files_that_were_put_away_are_kept_for_a_while(poll, inbox, keep, left):
     drop(inbox, "a.json", event())
     drop(inbox, "b.json", b"{")
     poll(keep=keep)
+    assert len(files(inbox)) == left
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(-5, 2), (5, 0)], ids=["just before", "just after"])
+def test_files_that_were_put_away_are_kept_for_thirty_days(poll, inbox, seconds, left):
+    drop(inbox, "a.json", event())
+    drop(inbox, "b.json", b"{")
+    poll()
+    put_away = (inbox / "processed" / "a.json").stat().st_ctime
+    with time_machine.travel(
+        datetime.fromtimestamp(put_away, UTC) + timedelta(days=30, seconds=seconds), tick=False
+    ):
+        poll()
     assert len(files(inbox)) == left
 
 

@@ -82,7 +82,11 @@ def test_an_installed_wheel_knows_its_handlers_and_runs_jobs(tmp_path: Path) -> 
     told = run(jarvis, "--version", cwd=tmp_path)
     assert (told.returncode, told.stdout.split()[-1]) == (0, VERSION), told.stderr
     told = run(jarvis, "handlers", "list", cwd=tmp_path)
-    shipped = {file.stem for file in tree.files() if file.parts[0] == "handlers" and file.suffix == ".py" and not file.stem.startswith("_")}
+    shipped = {
+        file.stem
+        for file in tree.files()
+        if file.parts[0] == "handlers" and file.suffix == ".py" and not file.stem.startswith("_")
+    }
     assert told.returncode == 0, told.stderr
     assert shipped <= set(told.stdout.split())
     told = run(jarvis, "check", "--config", "jobs.yaml", cwd=tmp_path)

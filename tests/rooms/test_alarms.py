@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from jarvis.core import alert as alerts
 from jarvis.core.job import load
@@ -23,6 +24,7 @@ from jarvis.running.telling.emergencies import Emergencies
 from jarvis.running.telling.lateness import Lateness
 from jarvis.running.timetable import Decisions, Line
 from jarvis.running.trouble import Trouble
+from jarvis.store import tables
 from jarvis.store.book import Entry
 from jarvis.store.database import Database
 from jarvis.store.journal import Note
@@ -193,6 +195,24 @@ def test_after_a_sleep_what_is_late_may_catch_up_first(database: Database) -> No
     assert "no success for 1d6h" in note.title
 
 
+def test_a_clock_set_back_puts_a_dead_mans_rule_off_by_no_more_than_its_length(database: Database) -> None:
+    due_since(database, NOON)
+    looking = late(database, made(no_success_for="1h"))
+    assert looking.look(NOON + timedelta(minutes=10)) == []
+    back = NOON - timedelta(hours=3)
+    found = []
+    for minute in range(61):
+        found += [(minute, note.kind) for note in looking.look(back + timedelta(minutes=minute))]
+    assert found == [(60, "")]
+    row = {"job": "job", "attempt": 1, "status": "succeeded"}
+    with database.write() as connection:
+        for number, at in ((1, NOON), (2, back + timedelta(minutes=61))):
+            times = {"scheduled_at": at, "queued_at": at, "ended_at": at}
+            connection.execute(insert(tables.runs).values(id=number, fire=f"manual:{number}", **row, **times))
+    (over,) = looking.look(back + timedelta(minutes=62))
+    assert (over.kind, over.key) == ("recovery", alerts.SILENT)
+
+
 def test_a_paused_job_is_not_missed_and_what_was_told_is_over(database: Database) -> None:
     from jarvis.core.settle import Pause
 
@@ -252,3 +272,29 @@ def test_where_not_even_the_file_can_be_written_the_channels_are_told(tmp_path: 
     current = {"ledger": Trouble(what="ledger", since_at=NOON, why="no space left")}
     emergency(tmp_path / "missing", current, said).without_ledger(NOON + timedelta(minutes=1))
     assert len(said) == 1
+
+
+def test_only_a_job_with_a_rule_about_time_has_to_be_looked_at_again(database: Database) -> None:
+    rules: list[tuple[dict[str, Any], bool]] = [
+        ({}, False), ({"after": 2}, False), ({"longer_than_usual": 3}, True),
+    ]  # fmt: skip
+    for rule, busy in rules:
+        looking = late(database, made(**rule))
+        looking.look(NOON)
+        assert looking.busy is busy, rule
+
+
+def test_trouble_is_looked_at_until_it_is_over(tmp_path: Path) -> None:
+    current: dict[str, Trouble] = {}
+    looking = emergency(tmp_path, current, [])
+    busy = [looking.busy]  # what an earlier daemon told of is not known yet
+    looking.look(NOON)
+    busy.append(looking.busy)
+    current["launch"] = Trouble(what="launch", since_at=NOON, why="no space")
+    busy.append(looking.busy)
+    assert looking.look(NOON + timedelta(seconds=31))
+    del current["launch"]
+    busy.append(looking.busy)  # that it is over was not said
+    looking.look(NOON + timedelta(seconds=36))
+    busy.append(looking.busy)
+    assert busy == [True, False, True, True, False]

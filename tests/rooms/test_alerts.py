@@ -13,6 +13,7 @@ from jarvis.errors import StoreError
 from jarvis.store import alerts, bulletin, deliveries, docket, journal
 from jarvis.store.ledger import Ledger
 from tests.rooms.alert_house import NOON, told
+from tests.rooms.launch_house import until
 
 HELD_BACK = {"quiet": {"from": "22:00", "to": "07:00"}}
 
@@ -76,6 +77,49 @@ def test_dedup_is_noted_only_for_an_accepted_delivery(tmp_path: Path) -> None:
         house.accepts()
         house.raises()
         assert len(house.outbox()) == 2
+
+
+def test_a_notice_that_no_channel_accepted_is_said_again(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        notice = {"kind": "notice", "key": "pause"}
+        house.raises(**notice)
+        house.raises(**notice)
+        assert len(house.outbox()) == 1, "it is on its way"
+        with house.database.write() as connection:
+            deliveries.died(connection, [1], "nobody there")
+        house.raises(**notice)
+        assert len(house.outbox("queued")) == 1
+
+
+def test_the_hour_of_a_notice_begins_with_its_acceptance(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        notice = {"kind": "notice", "key": "pause"}
+        house.raises(**notice)
+        house.later(minutes=50)
+        house.accepts()
+        house.restart()
+        house.later(minutes=59, seconds=59)
+        house.raises(**notice)
+        assert len(house.outbox()) == 1
+        house.later(seconds=1)
+        house.raises(**notice)
+        assert len(house.outbox()) == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"),
+    [(299.999999, "held"), (300, "sent"), (300.000001, "sent")],
+    ids=["just before", "at", "just after"],
+)
+def test_the_cycle_of_twenty_messages_is_five_minutes(tmp_path: Path, seconds: float, verdict: str) -> None:
+    with told(tmp_path) as house:
+        house.writes(*(house.note(f"job{number}") for number in range(20)))
+        house.judges()
+        assert house.verdicts() == ["sent"] * 20
+        house.later(seconds=seconds)
+        house.raises("late")
+        assert house.verdicts()[-1] == verdict
+        assert [one.kind for one in house.outbox()[20:]] == (["alert"] if verdict == "sent" else [])
 
 
 def test_a_problem_that_lasts_does_not_fill_the_journal(tmp_path: Path) -> None:
@@ -323,3 +367,35 @@ def test_told_counts_the_first_time_of_each_channel(tmp_path: Path) -> None:
         (one,) = house.problems()
         assert one.told == {"phone": NOON, "desk": NOON + timedelta(minutes=5)}
         assert one.told_at == NOON + timedelta(minutes=9)
+
+
+def test_while_nothing_is_open_nobody_looks_again_by_himself(tmp_path: Path) -> None:
+    with told(tmp_path, **HELD_BACK, escalate={"to": "phone", "severity": "critical"}) as house:
+        assert house.dispatcher.round(house.now) is None
+        house.later(hours=11)
+        house.raises()
+        assert house.dispatcher.round(house.now) == 60.0, (
+            "for the digest of the morning, whatever the clock does"
+        )
+        house.later(hours=7, minutes=59, seconds=50)
+        assert house.dispatcher.round(house.now) == 10.0
+        house.later(seconds=10)
+        assert house.dispatcher.round(house.now) is None
+        assert [one.kind for one in house.outbox()] == ["digest"]
+        house.raises("other", severity="critical")
+        house.accepts()
+        assert house.dispatcher.round(house.now) == 5.0, "somebody may have to hear of it"
+        house.recovers("other")
+        assert house.dispatcher.round(house.now) is None
+
+
+def test_who_judges_alerts_sleeps_until_a_commit_wakes_him(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        house.database.alerted = house.dispatcher.wake
+        house.dispatcher.start()
+        until(lambda: house.dispatcher.rounds == 1)
+        house.writes(house.note())
+        until(lambda: house.outbox())
+        assert house.dispatcher.rounds == 2
+        house.dispatcher.stop(timedelta(seconds=5))
+        assert not house.dispatcher._thread.is_alive(), "also who sleeps until he is woken hears that it ends"

@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import apprise
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from jarvis.alerts import desktop, telegram
+from jarvis.alerts import apprised, desktop, imessage, telegram
 from jarvis.alerts.channels import Channels, described, tokens
 from jarvis.alerts.message import Message, NotAccepted, retry_after
 from jarvis.core.telling import Alerts
@@ -165,6 +166,34 @@ def test_a_text_of_a_megabyte_is_cut_to_what_the_service_takes(
     said = json.loads(httpserver.log[0][0].data)
     assert len(said["message"]) == 32_768 and said["message"].endswith("…")
     assert len(said["title"]) == 250 and said["title"].endswith("…")
+
+
+@pytest.mark.parametrize("scheme", ["dbus", "gnome", "macosx", "windows"])
+@pytest.mark.parametrize(("length", "ends"), [(199, "x"), (200, "x"), (201, "…"), (5_000, "…")])
+def test_a_notification_of_any_desktop_is_cut_to_200_characters(scheme: str, length: int, ends: str) -> None:
+    anything = apprise.Apprise.instantiate("json://127.0.0.1/")
+    _, body = apprised.fitting(f"{scheme}://", anything, message("x" * length))
+    assert len(body) == min(length, 200) and body.endswith(ends)
+    assert apprised.fitting("json://127.0.0.1/", anything, message("x" * length))[1] == "x" * length
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mailto://me:secret@example.org",
+        "workflows://example.org/0123456789abcdef0123456789abcdef/0123456789abcdef0123456789abcdef",
+        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/",
+        "ntfy://example",
+    ],
+    ids=lambda url: url.partition(":")[0],
+)
+def test_mail_teams_and_their_like_are_urls_that_apprise_takes(url: str) -> None:
+    assert apprise.Apprise.instantiate(url) is not None
+
+
+def test_a_channel_waits_ten_seconds_for_its_receiver_and_says_one_message_a_minute(tmp_path: Path) -> None:
+    found = channels(tmp_path, phone="ntfy://example").get("phone")
+    assert (found.timeout, found.rate) == (timedelta(seconds=10), timedelta(seconds=60))
 
 
 def test_a_scheme_that_apprise_does_not_know_is_permanent_and_the_url_is_not_shown(tmp_path: Path) -> None:
@@ -378,6 +407,42 @@ def test_a_notification_that_is_not_allowed_says_why(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     error = refusal(channels(tmp_path, desk={"macos": True}), "desk")
     assert str(error) == "osascript ended with exit code 1: execution error: not allowed"
+
+
+def test_an_imessage_is_sent_by_a_fixed_script_to_its_recipient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_osascript(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    made = channels(tmp_path, {"ME": "+44 7700 900123"}, me={"imessage": {"$secret": "env:ME"}})
+    assert made.send("me", message('" & (do shell script "rm -rf /") & "')) == "osascript took it"
+    assert json.loads((tmp_path / "argv").read_text()) == [
+        "-e", "on run argv",
+        "-e", "set theRecipient to item 1 of argv",
+        "-e", "set theText to item 2 of argv",
+        "-e", 'tell application "Messages"',
+        "-e", "set theAccount to 1st account whose service type is iMessage",
+        "-e", "send theText to participant theRecipient of theAccount",
+        "-e", "end tell",
+        "-e", "end run",
+        "--", "+44 7700 900123", '🟠 backup: failed\n" & (do shell script "rm -rf /") & "',
+    ]  # fmt: skip
+    assert described(made.by_name["me"]) == "imessage"
+
+
+@pytest.mark.parametrize(("length", "ends"), [(3_482, "x"), (3_483, "x"), (3_484, "…"), (100_000, "…")])
+def test_an_imessage_has_3500_characters_at_most(length: int, ends: str) -> None:
+    said = imessage.argv(message("x" * length), "me@example.org")[-1]
+    assert len(said) == min(length + 17, 3_500) and said.endswith(ends)
+
+
+def test_an_imessage_that_messages_refuses_says_why_without_the_recipient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_osascript(tmp_path, 1)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    error = refusal(channels(tmp_path, {"ME": "not allowed"}, me={"imessage": {"$secret": "env:ME"}}), "me")
+    assert str(error) == "osascript ended with exit code 1: execution error: [secret]" and not error.permanent
 
 
 def test_without_osascript_this_is_no_mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

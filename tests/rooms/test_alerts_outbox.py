@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import time_machine
 from pytest_httpserver import HTTPServer
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from jarvis.alerts import patience
 from jarvis.alerts.channels import Channels
@@ -23,13 +23,13 @@ from jarvis.alerts.message import NotAccepted
 from jarvis.alerts.outbox import BATCH, Outbox
 from jarvis.core.telling import Alerts
 from jarvis.running.telling import posting
-from jarvis.store import alert_tables, deliveries
+from jarvis.store import alert_tables, alerts, deliveries
 from jarvis.store.database import Database
 from jarvis.store.deliveries import Delivery
 from tests.rooms import receivers
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+HOUR, MINUTE, TICK = timedelta(hours=1), timedelta(minutes=1), timedelta(microseconds=1)
 
 
 class Post:
@@ -63,7 +63,7 @@ class Post:
         with self.database.write() as connection:
             return deliveries.add(connection, channel=channel, subject=subject, **values)
 
-    def look(self, after: timedelta = timedelta(0)) -> timedelta:
+    def look(self, after: timedelta = timedelta(0)) -> timedelta | None:
         self.now += after
         wait = self.outbox.look(self.now)
         self.settle()
@@ -129,6 +129,33 @@ def test_a_message_that_is_not_due_yet_waits_and_the_outbox_knows_when_to_look(p
     assert post.row(number).status == "queued"
     post.look(timedelta(seconds=3))
     assert post.row(number).status == "sent"
+
+
+def test_a_clock_set_back_makes_no_message_wait_longer_and_ends_no_maintenance(post: Post) -> None:
+    number = post.write(not_before=NOW + timedelta(seconds=15))
+    sent = post.write("other")
+    with post.database.write() as connection:
+        deliveries.sent(connection, [sent], NOW)
+        note = {
+            "at": NOW,
+            "kind": "notice",
+            "severity": "low",
+            "title": "x",
+            "text": "",
+            "until_at": NOW + HOUR,
+        }
+        for verdict in ("held", "sent"):
+            connection.execute(insert(alert_tables.journal).values(verdict=verdict, **note))
+        window = {"match": "backup", "reason": "", "until_at": NOW + HOUR}
+        for begin in (NOW - timedelta(hours=3), NOW - TICK, NOW + TICK):
+            connection.execute(insert(alert_tables.silences).values(from_at=begin, **window))
+        alerts.set_back(connection, NOW, NOW - HOUR)
+    assert post.row(number).not_before == NOW - HOUR + timedelta(seconds=15)
+    assert post.row(sent).not_before == NOW, "what was sent is history"
+    assert [one.until_at for one in post.notes()] == [NOW, NOW + HOUR]
+    with post.database.read() as connection:
+        begins = list(connection.execute(select(alert_tables.silences.c.from_at)).scalars())
+    assert begins == [NOW - timedelta(hours=3), NOW - HOUR, NOW + TICK], "one that was in force is in force"
 
 
 def test_a_message_that_an_earlier_daemon_left_is_sent_at_the_next_start(post: Post) -> None:
@@ -619,3 +646,11 @@ def test_a_stop_waits_for_no_receiver(post: Post) -> None:
             thread.name == "jarvis-channel-phone" and thread.daemon for thread in threading.enumerate()
         )
     post.settle()
+
+
+def test_an_empty_outbox_is_not_looked_at_again(post: Post) -> None:
+    assert post.outbox.look(post.now) is None
+    number = post.write()
+    assert post.look() is not None
+    assert post.row(number).status == "sent"
+    assert post.outbox.look(post.now) is None

@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -225,6 +226,16 @@ def test_a_daemon_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
         deaf.listen()
         with pytest.raises(NotRunning, match="did not answer within 0.05 s; see 'jarvis status'"):
             client.call(instance(tmp_path), "status", within=0.05)
+
+
+def test_a_command_waits_five_seconds_for_the_answer(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(tmp_path / "control.sock"))
+        deaf.listen()
+        began = time.monotonic()
+        with pytest.raises(NotRunning, match="did not answer within 5 s"):
+            client.call(instance(tmp_path), "status")
+        assert 5 <= time.monotonic() - began < 9
 
 
 def test_a_daemon_that_goes_away_in_the_middle_is_told_as_such(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from jarvis.cli import main as cli
@@ -121,7 +121,7 @@ def test_one_job_and_one_run_tell_their_story(house: House, say: Say) -> None:
         pytest.param(("jobs", "lst"), 2, "no command 'lst' (did you mean 'list'?)", id="an unknown command"),
         pytest.param(("jobs", "list", "--al"), 2, "no such option '--al' (did you mean", id="an unknown option"),
         pytest.param(("jobs", "show"), 2, "missing argument 'NAME'", id="nothing named"),
-        pytest.param(("runs", "show", "x"), 2, "'x' is not a valid integer", id="no number"),
+        pytest.param(("runs", "show", "x"), 2, "'x' is not a whole number", id="no number"),
         pytest.param(("jobs", "run", "greet", "--with", "x"), 2, "'x' is not NAME=VALUE", id="no value"),
         pytest.param(("jobs", "run", "greet", "--with", "x:=["), 2, "what follows := is not JSON", id="no JSON"),
         pytest.param(("jobs", "run", "greet", "--with", "tmies=2"), 2, "did you mean 'times'", id="an unknown value"),
@@ -378,6 +378,17 @@ def test_a_daemon_that_cannot_start_in_the_background_says_why(
     assert "no field 'evry' (did you mean 'every'?)" in told.stderr
 
 
+@pytest.mark.parametrize("settings", ["", "settings: {auto_start: false}\n"], ids=["by default", "said so"])
+def test_no_daemon_is_started_by_a_command_that_was_not_allowed_to(
+    away: House, command: Callable[..., subprocess.CompletedProcess[str]], settings: str
+) -> None:
+    away.instance.config.write_text(settings + away.instance.config.read_text())
+    told = command("jobs", "pause", "hello")
+    assert (told.returncode, told.stdout) == (4, "")
+    assert f"Jarvis is not running for {away.instance.config}; start it with 'jarvis up'" in told.stderr
+    assert not presence.held(away.instance)
+
+
 def test_a_daemon_is_started_by_a_command_where_settings_say_so(
     away: House, command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
@@ -557,5 +568,7 @@ def test_a_log_is_followed_through_its_rotation(tmp_path: Path) -> None:
 
 def test_a_reused_pid_is_not_taken_for_the_daemon(tmp_path: Path, away: House) -> None:
     away.instance.state.mkdir(mode=0o700)
-    away.instance.pid.write_text(f"{os.getpid()}\n{time.time() + 1000}\n")
-    assert presence.pid(away.instance) is None
+    started = psutil.Process().create_time()
+    for apart, ours in ((0, True), (1.9, True), (2.1, False), (-1.9, True), (-2.1, False), (1_000, False)):
+        away.instance.pid.write_text(f"{os.getpid()}\n{started + apart}\n")
+        assert presence.pid(away.instance) == (os.getpid() if ours else None), apart

@@ -48,10 +48,11 @@ def test_a_default_delivery_is_checked_for_every_job(tmp_path: Path) -> None:
     ("{url: hello}", "x: this is no URL (write for example mailto://user:password@example.org)"),
     ("'json://a, json://b'", "x: these are several URLs (make a channel of each)"),
     ("{macos: true, command: x}",
-     "alerts.channels.x: a channel has exactly one of url, macos, telegram, command, journal; "
+     "alerts.channels.x: a channel has exactly one of url, macos, imessage, telegram, command, journal; "
      "not macos and command"),
     ("{severity: high}",
-     "alerts.channels.x: a channel has exactly one of url, macos, telegram, command, journal; this one has none"),
+     "alerts.channels.x: a channel has exactly one of url, macos, imessage, telegram, command, journal; "
+     "this one has none"),
     ("{macos: false}", "alerts.channels.x.macos: write macos: true, or leave the channel out"),
     ("{telegram: {token: abc}}", "alerts.channels.x.telegram.chat is missing"),
     ("{macos: true, timeout: 99ms}", "alerts.channels.x.timeout: between 100ms and 5m"),
@@ -65,7 +66,7 @@ def test_a_channel_that_cannot_work_is_one_sentence(tmp_path: Path, channel: str
 @pytest.mark.parametrize("channel", [
     "ntfy://example", "!secret env:URL", "{url: !secret env:URL}", "{macos: true, timeout: 100ms}",
     "{macos: true, timeout: 5m}", "{telegram: {token: !secret env:T, chat: -100123}}", "{command: [wall]}",
-    "{journal: ~/alerts.jsonl, rate: 0s}",
+    "{journal: ~/alerts.jsonl, rate: 0s}", "{imessage: me@example.org}", "{imessage: !secret env:ME}",
 ])  # fmt: skip
 def test_a_channel_that_can_work_is_taken(tmp_path: Path, channel: str) -> None:
     assert problems(tmp_path, f"jobs: {{}}\nalerts: {{channels: {{x: {channel}}}}}") == []

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from jarvis.core.run import Run, Status
 from jarvis.errors import StoreError
+from jarvis.running.glancing import Glance
+from jarvis.store import deliveries, journal
 from jarvis.store.database import Database
 from jarvis.store.events import LARGEST, Arrival, Event, Events, Unfit, measure
+from jarvis.store.journal import Note
 from jarvis.store.ledger import Ledger
 from tests.rooms.running_house import GATE, Running
 
@@ -224,7 +228,7 @@ def test_a_run_that_nothing_caused_has_no_cause(tmp_path: Path, monkeypatch: pyt
 def test_what_a_handler_publishes_is_noticed_when_its_run_ends(tmp_path: Path) -> None:
     jobs = "jobs: {shout: {run: shout}, heard: {command: 'true', on: {event: 'inside/*'}}}"
     with house(tmp_path, jobs) as made:
-        made.app.clock.after_pass = lambda: None
+        made.app.clock.each_pass.clear()
         ended = made.finish("shout").ended_at
         heard = made.wait_for("heard", "succeeded")[0]
         assert ended is not None and heard.queued_at - ended < timedelta(seconds=2)
@@ -239,17 +243,58 @@ def test_what_another_process_stores_is_noticed_by_the_next_pass(tmp_path: Path)
         assert settled(made, number)["status"] == "processed"
 
 
+class Counting(Database):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        self.asked += 1
+        with super().read() as connection:
+            yield connection
+
+
 def test_nothing_is_asked_of_the_ledger_while_nobody_writes_to_it(tmp_path: Path) -> None:
-    with house(tmp_path, "jobs: {heard: {command: 'true', on: {event: 'x/*'}}}") as made:
-        made.until(lambda: not made.app.arrivals._wake.is_set())
-        made.app.arrivals.glance()
-        made.until(lambda: not made.app.arrivals._wake.is_set())
-        asked: list[None] = []
-        made.app.arrivals.take = lambda: bool(asked.append(None))  # type: ignore[method-assign]
-        for _ in range(5):
-            made.app.arrivals.glance()
-        made.app.arrivals._wake.wait(0.05)
-        assert asked == []
+    made = Counting(tmp_path / "ledger.sqlite")
+    made.open()
+    woken: list[str] = []
+    glance = Glance(
+        made,
+        alerts=lambda: woken.append("alerts"),
+        messages=lambda: woken.append("messages"),
+        events=lambda: woken.append("events"),
+    )
+    glance()
+    assert woken == []
+    asked = made.asked
+    for _ in range(5):
+        glance()
+    assert made.asked == asked
+    other = Database(made.path)
+    Events(other).add(source="x", event_type="y", received_at=NOW)
+    glance()
+    assert woken == ["events"]
+    with other.write() as connection:
+        journal.add(connection, [Note(at=NOW, severity="high", title="hot")])
+        deliveries.add(connection, channel="a", kind="alert", severity="low", subject="", body="", now=NOW)
+    glance()
+    assert woken == ["events", "alerts", "messages", "events"], "whatever nobody has seen to"
+    glance()
+    assert made.asked == asked + 2
+    made.close()
+    other.close()
+
+
+def test_a_handler_in_a_thread_is_heard_at_once(tmp_path: Path) -> None:
+    """Its ledger is another one in the same process: whoever listens to the daemon's hears it too."""
+    jobs = "jobs: {shout: {run: shout, in: thread}, heard: {command: 'true', on: {event: 'inside/*'}}}"
+    with house(tmp_path, jobs) as made:
+        made.app.clock.each_pass.clear()
+        made.app.conductor.each_round.clear()
+        ended = made.finish("shout").ended_at
+        heard = made.wait_for("heard", "succeeded")[0]
+        assert ended is not None and heard.queued_at - ended < timedelta(seconds=2)
 
 
 def test_a_payload_that_was_tampered_with_fails_its_event_and_no_other(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def counters(at: datetime, **more: Any) -> Counters:
 
 
 def a_pause(samples: Samples, at: datetime | None = None, **more: Any) -> Moment:
-    """A pause of twelve seconds that is in the ledger, with samples around it."""
+    """A pause of seventeen seconds that is in the ledger, with samples around it."""
     at = at or datetime.now(UTC)
     stall = Stall(
         kind="pause", from_at=at - timedelta(seconds=17), until_at=at, gap=timedelta(seconds=17),
@@ -65,7 +65,7 @@ def a_pause(samples: Samples, at: datetime | None = None, **more: Any) -> Moment
     )  # fmt: skip
     stall = replace(stall, **more)
     (number,) = samples.keep(Batch(stalls=[stall]), at)
-    for seconds in (-120, -60, -20, 0, 20):
+    for seconds in (-120, -60.001, -60, -20, 0, 20, 47, 47.001):
         samples.keep(Batch(sample=a_sample(stall.from_at + timedelta(seconds=seconds))), at)
     busy = Process(pid=7, name="rsync", cpu=80.0, memory=5_000, io=9e6).dump()
     before = Workers(at=stall.from_at, why="due", processes=[busy])
@@ -144,10 +144,10 @@ def test_it_has_the_samples_from_a_minute_before_to_half_a_minute_after(
     moment = a_pause(samples, datetime.now(UTC) - timedelta(seconds=31))
     folder = captures.folder / str(captures.ask(moment).directory)
     seconds = [
-        round((datetime.fromisoformat(one["at"]) - moment.stall.from_at).total_seconds())
+        round((datetime.fromisoformat(one["at"]) - moment.stall.from_at).total_seconds(), 3)
         for one in read(folder, "samples.json")
     ]
-    assert seconds == [-60, -20, 0, 20], "the one of two minutes before is not among them"
+    assert seconds == [-60, -20, 0, 20, 47], "it lasted 17 s: 47 is exactly half a minute after it"
     captures.at_work.stop(5)
 
 
@@ -252,6 +252,68 @@ def test_what_does_not_fit_is_left_out_and_named(tmp_path: Path) -> None:
     assert read(written, "metadata.json")["not_captured"] == folder.missing
 
 
+def programs_are(monkeypatch: pytest.MonkeyPatch, **codes: str) -> None:
+    """A capture asks these instead of this system's own; each is a real one."""
+    known = [Program(file=name, alternatives=[(sys.executable, "-c", code)]) for name, code in codes.items()]
+    monkeypatch.setattr(programs, "known", lambda *_: known)
+
+
+def test_all_of_a_capture_has_its_time_and_what_comes_too_late_is_named(
+    samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = "import time; print('begun', flush=True); time.sleep(60)"
+    programs_are(monkeypatch, first=slow, second=slow)
+    captures = Captures(samples, tmp_path / "pauses", limits=Limits(time=timedelta(seconds=1)), after=MINUTE)
+    began = time.monotonic()
+    found = captures.ask(a_pause(samples))
+    assert found.capture == "done" and time.monotonic() - began < 10
+    about = read(captures.folder / str(found.directory), "metadata.json")
+    assert "took longer than 1 s" in about["not_captured"]["first"]
+    assert about["not_captured"]["second"] == "no time was left"
+    assert "samples.json" in about["captured"]
+    captures.at_work.stop(5)
+
+
+def test_programs_that_write_without_end_leave_room_for_the_samples(
+    samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = "while True: print('x' * 1000)"
+    programs_are(monkeypatch, first=endless, second=endless)
+    captures = Captures(samples, tmp_path / "pauses", limits=Limits(size=200_000))
+    found = captures.ask(a_pause(samples))
+    folder = captures.folder / str(found.directory)
+    about = read(folder, "metadata.json")
+    assert {"first", "second", "samples.json"} <= set(about["captured"])
+    assert about["not_captured"]["first"].endswith("bytes") and about["not_captured"]["second"].startswith(
+        "cut: "
+    )
+    rest = [file.stat().st_size for file in folder.iterdir() if file.name != "metadata.json"]
+    assert 100_000 < sum(rest) <= 200_000
+    captures.at_work.stop(5)
+
+
+def test_the_log_of_pmset_explains_when_the_machine_slept(
+    samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = datetime.now(UTC).replace(microsecond=0)
+    lines = "".join(
+        f"{(at - timedelta(seconds=ago)).astimezone():%Y-%m-%d %H:%M:%S %z} {kind}   \t{text}\n"
+        for ago, kind, text in (
+            (900, "Wake", "long ago"), (600, "Sleep", "before it"), (60, "DarkWake", "due to \udcff"),
+            (2, "Assertions", "of no interest"), (-5, "Sleep", "after it"),
+        )
+    )  # fmt: skip
+    (tmp_path / "said").write_text(lines, errors="surrogateescape")
+    known = [Program(file="pmset.log", alternatives=[("cat", str(tmp_path / "said"))])]
+    monkeypatch.setattr(programs, "known", lambda *_: known)
+    captures = Captures(samples, tmp_path / "pauses")
+    folder = captures.folder / str(captures.ask(a_pause(samples, at)).directory)
+    said = [(one["kind"], one["text"]) for one in read(folder, "power.json")]
+    assert said == [("Sleep", "before it"), ("DarkWake", "due to \N{REPLACEMENT CHARACTER}")]
+    assert "power.json" in read(folder, "metadata.json")["captured"]
+    captures.at_work.stop(5)
+
+
 # Programs.
 
 
@@ -335,7 +397,7 @@ def test_macos_is_asked_for_tailspin_spindump_its_log_and_pmset(monkeypatch: pyt
                 "2026-11-20 13:01:31+0100", "--predicate", programs.PREDICATE,
             ]],
         ),
-        ("pmset.log", False, [["/usr/bin/pmset", "-g", "log"]]),
+        ("pmset.log", False, [["/bin/sh", "-c", "/usr/bin/pmset -g log | /usr/bin/tail -n 4000"]]),
     ]  # fmt: skip
 
 
@@ -362,7 +424,7 @@ def test_a_capture_that_was_killed_in_the_middle_is_completed_by_the_next_start(
     about = read(folder, "metadata.json")
     assert about["captured"] == ["samples.json", "stress.json"]
     assert about["not_captured"] == {"the rest": "Jarvis was ended while it captured this"}
-    assert len(read(folder, "samples.json")) == 4
+    assert len(read(folder, "samples.json")) == 5
     captures.at_work.stop(5)
     assert [path.name for path in (tmp_path / "pauses").iterdir()] == ["2026-11-20_09-00-00"]
 

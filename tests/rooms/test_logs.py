@@ -36,8 +36,8 @@ def test_the_log_rotates_at_ten_megabytes_and_five_old_ones_are_kept(tmp_path: P
     before = os.umask(0o022)
     try:
         logs.set_up(file, level="info", as_json=False, foreground=False)
-        for number in range(75):
-            log.info("%d %s", number, "x" * 1_000_000)
+        for number in range(750):
+            log.info("%d %s", number, "x" * 100_000)
     finally:
         os.umask(before)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -45,7 +45,7 @@ def test_the_log_rotates_at_ten_megabytes_and_five_old_ones_are_kept(tmp_path: P
     ]  # fmt: skip
     for old in range(1, 6):
         size = (tmp_path / f"jarvis-daemon.log.{old}").stat().st_size
-        assert 10_000_000 <= size < 11_100_000
+        assert 10_000_000 <= size < 10_101_000
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from jarvis.core.run import Run, Status
 from jarvis.errors import NotFound, Refused
 from jarvis.handling.contract import Outcome
+from jarvis.running import conductor as conductors
 from jarvis.running.threads import Called
 from tests.rooms.running_house import GATE, Running, running
 
@@ -479,3 +481,24 @@ def test_what_cannot_be_stored_costs_a_run_its_words_and_never_its_end(gates: Ga
         assert house.finish("fine").status is Status.SUCCEEDED, "the conductor goes on"
         house.let("never")
     assert house.audit() == []
+
+
+def test_a_settled_service_costs_no_round_and_is_ended_at_once_when_it_is_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a path to look at, nothing about a service changes that nobody says."""
+    monkeypatch.setattr(conductors, "IDLE_WAIT", 60.0)
+    jobs = "jobs: {idle: {command: [sleep, '60'], service: {restart: always, healthy_after: 1s}}}"
+    with running(tmp_path, jobs) as made:
+        made.wait_for("idle", "running")
+        made.until(lambda: not made.app.conductor.attentive())
+        made.until(lambda: made.app.conductor.floor.idle)
+        rounds = made.app.conductor.rounds
+        time.sleep(0.05)
+        assert made.app.conductor.rounds <= rounds + 1
+        made.app.roster.pause("idle", None, "holiday")
+        made.wait_for("idle", "cancelled")
+        made.app.roster.resume("idle")
+        made.wait_for("idle", "running")
+        made.app.roster.pause("idle", None, "over")
+        made.wait_for("idle", "cancelled", count=2)

@@ -186,3 +186,36 @@ def test_a_run_that_something_asked_for_waits_unless_its_job_says_otherwise() ->
         )
         decision = admission.admit(run, job, admission.Situation(now=NOW, running=(1,)))
         assert isinstance(decision, Wait) is waits
+
+
+PLAIN: list[dict[str, Any]] = [
+    {}, {"lock": "disk"}, {"min_spacing": "1h"}, {"misfire_grace": "1m"}, {"overlap": "queue"},
+    {"overlap": "replace"}, {"max_instances": 2, "overlap": "allow"}, {"condition": {"on_ac": True}},
+    {"timeout": "1s"}, {"in": "thread"}, {"in": "thread", "lock": "disk"}, {"service": {}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", PLAIN, ids=str)
+@pytest.mark.parametrize("running", [False, True], ids=["alone", "beside a run of its job"])
+@pytest.mark.parametrize("slots", [0, 1, 2], ids=lambda slots: f"{slots} slots")
+@pytest.mark.parametrize("later", [False, True], ids=["now", "not yet"])
+def test_where_only_a_slot_is_missing_the_short_answer_is_the_long_one(
+    body: dict[str, Any], running: bool, slots: int, later: bool
+) -> None:
+    """``full`` spares ten thousand runs that wait for a slot all other questions: it may never answer otherwise."""
+    played = Played(process=2, thread=2)
+    if running:
+        run = played.arrive(1, "job", **body)
+        played.floor.start(run, played.jobs[1], NOW)
+    played.arrive(2, "other", **({"in": "thread"} if body.get("in") else {}))
+    played.floor.start(played.floor.waiting[2].run, played.jobs[2], NOW)
+    played.floor.slots = {"process": slots, "thread": slots}
+    run = played.arrive(3, "job", now=NOW - 30 * SECOND, **body)
+    if later:
+        run = played.floor.waiting[3].run = replace(run, not_before=NOW + SECOND)
+    job = played.jobs[3]
+    asked = admission.admit(run, job, played.floor.situation(run, job, NOW, paused=None, broken=None))
+    if played.floor.full(run, job):
+        assert asked == admission.NO_SLOT["thread" if job.thread else "process"]
+    elif not body and not running and not later:
+        assert asked == Start()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from jarvis.running import watchdog as watchdogs
 from jarvis.running.watchdog import Watchdog
 from tests.whole.daemon import ROOT
 
@@ -56,15 +59,16 @@ def test_a_process_that_was_stopped_has_not_hung() -> None:
 
 PROGRAM = """
 import logging, sys, time
-from jarvis.running.watchdog import Watchdog
+from jarvis.running import watchdog
 logging.basicConfig(format="%(levelname)s %(message)s")
+watchdog.TICK = 1
 rounds = 0
 def moving():
     global rounds
     rounds += 1
     return rounds
 loops = {"clock": moving, "conductor": moving if sys.argv[1] == "moves" else lambda: 1}
-Watchdog(loops, alive=lambda: print("alive", flush=True), stuck_after=1).start()
+watchdog.Watchdog(loops, alive=lambda: print("alive", flush=True), stuck_after=1).start()
 time.sleep(2.5)
 """
 
@@ -87,3 +91,23 @@ def test_a_process_whose_loop_stands_still_ends_with_70_and_shows_where(how: str
     told = "CRITICAL the conductor has stood still for 1 s; ending, so that Jarvis is started again"
     assert (told in done.stderr) is (code == 70)
     assert ("(most recent call first)" in done.stderr) is (code == 70), "every thread's stack"
+
+
+def test_loops_that_never_come_round_in_the_same_tick_are_alive_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One sleeps for five seconds, the other for ten: a sign of life needs both of them, not both at once."""
+    monkeypatch.setattr(watchdogs, "TICK", 0.001)
+    turn, often = itertools.count(), threading.Event()
+    said: list[int] = []
+    loops = dict.fromkeys(("clock", "conductor"), lambda: (next(turn) + 1) // 4)
+
+    def alive() -> None:
+        said.append(1)
+        if len(said) == 3:
+            often.set()
+
+    watchdog = Watchdog(loops, alive=alive, stuck_after=1_000)
+    watchdog.start()
+    assert often.wait(5)
+    watchdog.stop()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +12,12 @@ import pytest
 from jarvis.core.clockfacts import Reading
 from jarvis.core.stress import Baseline
 from jarvis.core.vitals import Counters
+from jarvis.sensing import linux
 from jarvis.sensing.powermetrics import Power
-from jarvis.sensing.processes import Process
+from jarvis.sensing.processes import Process, Table
 from jarvis.sensing.sampler import Look, Pace, Sampler, remembered
+from jarvis.store.database import Database
+from jarvis.store.samples import Samples
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -203,6 +208,15 @@ def test_who_works_is_looked_at_every_thirty_seconds_and_when_stress_rises(sampl
     assert (table.why, table.processes[0]["name"]) == ("stress", "rsync")
 
 
+@pytest.mark.parametrize(("seconds", "looked"), [(4.999, False), (5, True)])
+def test_stress_that_rises_soon_after_the_last_table_needs_no_other(
+    sampled: Sampled, seconds: float, looked: bool
+) -> None:
+    for _ in range(6):
+        sampled.look()
+    assert bool(sampled.look(seconds, load=3.9).batch.workers) is looked
+
+
 def test_what_the_machine_does_not_tell_is_noted_once(sampled: Sampled) -> None:
     missing = sampled.look().batch.notes["missing"]
     assert "gpu" in missing and "pressure stall information" in missing and "load" not in missing
@@ -247,3 +261,27 @@ def test_the_mood_goes_on_when_the_last_sample_is_of_the_last_minute(ago: float,
 def test_the_next_look_is_meant_to_come_an_interval_after_the_last(sampled: Sampled) -> None:
     assert sampled.sampler.rest(sampled.sampler.last.clocks.awake + s(1.25)) == 3.75  # type: ignore[union-attr]
     assert sampled.sampler.rest(sampled.sampler.last.clocks.awake + s(9)) == 0.0  # type: ignore[union-attr]
+
+
+@pytest.mark.needs("linux")
+def test_half_a_minute_of_looks_costs_less_than_half_a_per_cent_of_a_core(tmp_path: Path) -> None:
+    """Of processor time, with all that is done in half a minute: thirty looks, a table of processes, the rows."""
+    database = Database(tmp_path / "ledger.sqlite")
+    database.open()
+    samples = Samples(database)
+    sampler = Sampler(
+        sensors=linux.Sensors(), table=Table(), pace=Pace(normal=s(1), elevated=s(1), judge=False)
+    )
+    sampler.look()
+    began = time.process_time()
+    for number in range(30):
+        if number == 15:
+            sampler._scanned = s(0)  # so that one is due
+        look = sampler.look()
+        assert look.batch.sample is not None
+        samples.keep(look.batch, look.batch.sample.at)
+    used = time.process_time() - began
+    sampler.sensors.close()
+    assert samples.count() == 30 and samples.workers(START - s(1e9), START + s(1e9))
+    assert used < 0.005 * 30, f"{used / 30:.2%} of a core"
+    database.close()

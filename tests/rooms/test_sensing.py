@@ -90,6 +90,29 @@ def test_a_file_is_opened_once_and_read_again(tmp_path: Path) -> None:
         assert len(os.listdir("/proc/self/fd")) < opened - 10
 
 
+@pytest.mark.parametrize(
+    ("own", "groups"),
+    [
+        pytest.param(b"0::/a/b\n", {"a/b": 1, "a": 4, "": 20}, id="version 2"),
+        pytest.param(
+            b"4:cpu,cpuacct:/a/b\n2:memory:/other\n0::/other\n", {"cpu/a/b": 1, "cpu/a": 4, "cpu": 20}, id="version 1"
+        ),
+    ],
+)  # fmt: skip
+def test_a_quota_of_a_group_around_ours_is_a_quota_too(
+    tmp_path: Path, own: bytes, groups: dict[str, int]
+) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_bytes(own)
+    for name, count in groups.items():
+        folder = tmp_path / "sys/fs/cgroup" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "cpu.stat").write_text(f"nr_periods 9\nnr_throttled {count}\nthrottled_usec 7\n")
+    sensors = linux.Sensors(proc=tmp_path / "proc", sys=tmp_path / "sys")
+    assert sensors.read().quota_hits == 25
+    sensors.close()
+
+
 def test_a_container_without_pressure_information_leaves_it_unknown(tmp_path: Path) -> None:
     seen = tree(tmp_path, "proc/pressure", "sys/").read()
     assert (seen.stall_cpu, seen.stall_memory, seen.stall_memory_full, seen.stall_io_full) == (None,) * 4
@@ -281,6 +304,15 @@ def test_ten_by_processor_five_by_disks_and_the_suspects_are_kept() -> None:
     both, suspect, idle = process(200, cpu=99.0, io=99.0), process(300, suspect=True), process(400)
     kept = {one.pid for one in processes.top([*busy, *disks, both, suspect, idle])}
     assert kept == {200, *range(22, 31), *range(107, 111), 300}
+
+
+def test_who_only_sits_on_the_memory_is_kept_and_named() -> None:
+    busy = [process(pid, cpu=float(pid), io=float(pid), memory=1_000) for pid in range(1, 31)]
+    idle = [process(100 + pid, cpu=0.0, io=0.0, memory=pid * 10**9) for pid in range(1, 8)]
+    kept = processes.top([*busy, *idle])
+    assert {one.pid for one in kept} == {*range(21, 31), *range(103, 108)}
+    said = processes.culprits(kept, {"memory": 15, "load": 0})
+    assert [one["pid"] for one in said["memory"]] == [107, 106, 105, 104, 103]
 
 
 @pytest.mark.parametrize(("points", "named"), [(9, False), (10, True)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -77,3 +77,14 @@ def test_all_examples_are_in_order_together(tmp_path: Path) -> None:
     config = read(tmp_path, uncommented(*blocks()))
     assert set(config.jobs) == ALWAYS | (set(blocks()) - {"alerts"})
     assert set(config.alerts.channels) == {"phone", "desk"}
+
+
+def test_the_shipped_jobs_have_the_rhythm_of_the_daemons_they_replace(tmp_path: Path) -> None:
+    config = read(tmp_path, uncommented(*blocks()))
+    wanted = {"rules": 120, "inbox": 5, "wellbeing": 15, "tasks": 15, "patterns": 30}
+    assert {name: config.jobs[name].spec.every for name in wanted} == {
+        name: timedelta(minutes=minutes) for name, minutes in wanted.items()
+    }
+    assert config.jobs["invariants"].spec.every == timedelta(seconds=30)
+    assert config.jobs["pauses"].spec.with_["interval"] == "5s"
+    assert config.settings.nice == 5

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from jarvis.cli.tree import jarvis
 from jarvis.control import verbs
 from jarvis.control.desk import Desk
 from jarvis.control.plain import Misfit
@@ -208,3 +211,51 @@ def test_without_a_ledger_there_are_no_tickets(tmp_path: Path) -> None:
 
 def test_the_numbers_of_flapping_are_those_of_the_loop_it_replaces() -> None:
     assert (3, timedelta(minutes=5)) == (checked.FLAPS, checked.FLAP_WINDOW)
+
+
+# The commands.
+
+
+def say(house: House, *words: str) -> Any:
+    return CliRunner().invoke(jarvis, ["tickets", *words, *house.options])
+
+
+def test_the_commands_tell_a_ticket_and_move_it(house: House) -> None:
+    listed = say(house, "list").stdout
+    assert listed.index("api") < listed.index("web"), "the newest first"
+    for words, told in (
+        (["ack", "1", "--note", "on it"], "acknowledged"), (["diagnose", "1", "the disk"], "diagnosed"),
+        (["hold", "1"], "held: no check resolves it, and it does not alert"),
+        (["unhold", "1"], "given back to the checks"), (["resolve", "1", "--note", "a new disk"], "resolved"),
+    ):  # fmt: skip
+        done = say(house, *words)
+        assert (done.exit_code, done.stdout) == (0, f"Ticket 1 of web: {told}.\n")
+    shown = say(house, "show", "1").stdout
+    assert "diagnosis   the disk" in shown and "a new disk" in shown and "opened in batch watch:1" in shown
+    assert "web" not in say(house, "list").stdout and "web" in say(house, "list", "--all").stdout
+
+
+FIELDS = {
+    "id", "key", "invariant", "entity", "scope", "status", "held", "flapping", "batch", "count", "first_seen_at",
+    "last_seen_at", "opened_at", "resolved_at", "unchecked_at", "message", "severity", "diagnosis", "snapshot",
+}  # fmt: skip
+
+
+def test_json_has_every_field_of_a_ticket(house: House) -> None:
+    (first, _) = json.loads(say(house, "list", "--json").stdout)
+    assert set(first) >= FIELDS
+    assert set(json.loads(say(house, "show", "1", "--json").stdout)) == FIELDS | {"history"}
+    assert json.loads(say(house, "ack", "1", "--json").stdout)["status"] == "acknowledged"
+
+
+@pytest.mark.parametrize(
+    "words", [["show"], ["ack"], ["diagnose"], ["hold"], ["unhold"], ["resolve"]], ids="".join
+)
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["", "json"])
+def test_an_unknown_ticket_is_exit_code_1_for_every_command(
+    house: House, words: list[str], more: list[str]
+) -> None:
+    why = ["the disk"] if words == ["diagnose"] else []
+    refused = say(house, *words, "99", *why, *more)
+    assert isinstance(refused.exception, NotFound) and refused.exception.exit_code == 1
+    assert str(refused.exception) == "no ticket 99 (the newest is 2)"

@@ -154,7 +154,7 @@ def test_a_person_adds_looks_at_and_removes_a_rule(house: House, say: Say) -> No
     assert say("rules", "enable", "late")[1] == "Rule late is enabled.\n"
     assert say("rules", "remove", "late")[1] == "Rule late is removed.\n"
     code, out, err = say("rules", "show", "late")
-    assert (code, out, err) == (1, "", "jarvis: there is no rule 'late'\n")
+    assert (code, out, err) == (1, "", "jarvis: there is no rule 'late'; there are ours\n")
 
 
 # Memory.

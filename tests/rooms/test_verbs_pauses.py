@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from jarvis.cli.tree import jarvis
+from jarvis.control import verbs_pauses
 from jarvis.core.stress import Factors
 from jarvis.core.vitals import Vitals
 from jarvis.errors import NotFound, Refused
@@ -133,6 +134,17 @@ def test_old_samples_say_nothing_about_now(house: House) -> None:
     assert (said["sampling"], said["current_stress"], said["elevated_since"]) == (False, None, None)
 
 
+@pytest.mark.parametrize(("seconds", "fresh"), [(44.999, True), (45, False)])
+def test_a_sampler_that_missed_three_looks_and_half_a_minute_is_not_at_work(
+    house: House, seconds: float, fresh: bool
+) -> None:
+    fill(house)
+    last = Samples(house.desk.database).newest()
+    assert last is not None and last["interval"] == 5
+    said = verbs_pauses.sampled(house.desk, last["at"] + timedelta(seconds=seconds))
+    assert (said["current_stress"] is not None, said["elevated_since"] is not None) == (fresh, fresh)
+
+
 def test_history_has_every_sample_or_means(house: House) -> None:
     fill(house)
     rows = house.ask("samples.history", hours=1)
@@ -176,7 +188,7 @@ def test_samples_are_told_as_a_table_as_json_and_as_csv(house: House) -> None:
     assert (empty.exit_code, empty.stdout) == (0, "")
     fill(house)
     table = command(house, "samples", "history", "-H", "24").stdout
-    assert "HIGHEST" in table and "22.5" in table and "?" in table, "what is unknown is a question mark"
+    assert "STRESS" in table and "22.5" in table and "?" in table, "what is unknown is a question mark"
     told = json.loads(command(house, "samples", "history", "-H", "24", "--format", "json").stdout)
     assert [one["stress"] for one in told] == [10, None, 35]
     assert json.loads(command(house, "samples", "history", "--json").stdout) == told

@@ -9,13 +9,17 @@ import sys
 import tempfile
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from jarvis.core.changes import Pending
+from jarvis.core.when import Watch
 from jarvis.running.watch import mounts
 from jarvis.running.watch.mounting import Mounting
 from jarvis.running.watch.mounts import Volume
+from jarvis.running.watch.watched import Watched
 from jarvis.store import watches
 from tests.rooms.running_house import GATE, running
 
@@ -156,6 +160,21 @@ def test_changes_close_together_are_one_fire_and_continuous_ones_do_not_starve(f
         assert took >= 2.9, "each fire waits for max_wait"
         house.until(lambda: len(fires(house)) >= 3 or time.monotonic() - begun > took + 3)
         assert names(fires(house)[0]) == ["busy"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "now", "ripe"),
+    [(0, 0, 1.999999, False), (0, 0, 2, True), (0, 1.5, 3.4, False), (0, 1.5, 3.5, True), (0, 29, 29.9, False),
+     (0, 29, 30, True)],
+)  # fmt: skip
+def test_a_look_for_another_reason_fires_nothing_before_it_was_quiet_for_long_enough(
+    folder, first, last, now, ripe
+):
+    """A new folder is listed once more, and everything is compared now and then, also between two changes."""
+    watched = Watched("seen", Watch(paths="in"), folder)
+    watched.begin(None)
+    watched.pending = Pending(timedelta(seconds=first), timedelta(seconds=last))
+    assert watched.ripe(timedelta(seconds=now)) is ripe
 
 
 def test_only_files_that_match_count(folder):

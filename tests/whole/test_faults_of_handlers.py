@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import psutil
-import pytest
 
 from tests.whole.daemon import MARK, SECOND, Daemon, Row, until
 
@@ -64,7 +63,9 @@ def check(daemon: Daemon, what: str, row: Row) -> None:
         assert row["output_bytes"] == 30_000_000 and row["output_dropped"] > 0
 
 
-def test_bad_handlers_that_an_event_made_run_end_each_in_its_way_and_the_event_says_which(daemon: Daemon) -> None:
+def test_bad_handlers_that_an_event_made_run_end_each_in_its_way_and_the_event_says_which(
+    daemon: Daemon,
+) -> None:
     daemon.handler("bad", BAD)
     followers = "".join(
         f"after-{what}: {{on: {{job: {what}, status: bad}}, command: '{MARK}'}}\n" for what in ENDS
@@ -76,7 +77,9 @@ def test_bad_handlers_that_an_event_made_run_end_each_in_its_way_and_the_event_s
         (row,) = daemon.wait_for(what, status, within=30)
         check(daemon, what, row)
         assert row["fire"] == "event:1"
-    (event,) = until(lambda: daemon.rows("SELECT * FROM events WHERE status != 'pending'"), "the event is done with")
+    (event,) = until(
+        lambda: daemon.rows("SELECT * FROM events WHERE status != 'pending'"), "the event is done with"
+    )
     assert event["status"] == "failed"
     bad = [what for what, (status, _) in ENDS.items() if status != "succeeded"]
     assert all(what in event["reason"] for what in bad), event["reason"]
@@ -114,9 +117,16 @@ def test_bad_handlers_that_are_services_are_started_again_and_left_alone_in_the_
         count = 2 if status != "succeeded" else 1
         for row in daemon.wait_for(what, status, count=count, within=30):
             check(daemon, what, row)
-    until(lambda: not [row for row in daemon.runs(None, "running", "queued") if row["job"] in ENDS], "all ended", 10)
-    left = {note["job"] for note in daemon.notes() if note["key"] == "service"}
-    assert left == {what for what, (status, _) in ENDS.items() if status != "succeeded"}
+    until(
+        lambda: not [row for row in daemon.runs(None, "running", "queued") if row["job"] in ENDS],
+        "all ended",
+        10,
+    )
+    bad = {what for what, (status, _) in ENDS.items() if status != "succeeded"}
+    until(
+        lambda: {note["job"] for note in daemon.notes() if note["key"] == "service"} == bad,
+        "a person is told",
+    )
     assert {what: len(daemon.runs(what)) for what in ENDS} == {
         what: 2 if status != "succeeded" else 1 for what, (status, _) in ENDS.items()
     }
@@ -124,7 +134,9 @@ def test_bad_handlers_that_are_services_are_started_again_and_left_alone_in_the_
     on_time(daemon)
 
 
-def test_event_runs_that_hang_use_up_their_slots_and_people_see_who_waits_and_hear_of_it(daemon: Daemon) -> None:
+def test_event_runs_that_hang_use_up_their_slots_and_people_see_who_waits_and_hear_of_it(
+    daemon: Daemon,
+) -> None:
     daemon.handler("quick", '"""Come back at once."""\n\ndef run(ctx):\n    return None\n')
     daemon.jobs(
         "hang: {on: {event: 'hang/*'}, command: 'while test ! -e well; do sleep 0.1; done', overlap: allow}\n"
@@ -153,4 +165,7 @@ def test_event_runs_that_hang_use_up_their_slots_and_people_see_who_waits_and_he
     (daemon.folder / "well").touch()
     daemon.wait_for("waits", "succeeded", count=2)
     until(lambda: "over: waits: not started" in path.read_text(), "and that it is over", 30)
-    until(lambda: not daemon.rows("SELECT * FROM events WHERE status != 'processed'"), "every event is processed")
+    until(
+        lambda: not daemon.rows("SELECT * FROM events WHERE status != 'processed'"),
+        "every event is processed",
+    )

@@ -99,3 +99,47 @@ def test_a_daemon_killed_while_it_captures_completes_that_at_the_next_start(daem
     assert row["capture_why"] == "Jarvis was ended while it captured this"
     assert "samples.json" in about["captured"] and "the rest" in about["not_captured"]
     assert [one.name for one in (daemon.state / "pauses").iterdir()] == [row["directory"]]
+
+
+HOG = """
+    '''Take a place among the threads until told to end, and use a processor now and then.'''
+
+    def run(ctx) -> None:
+        while not ctx.wait(0.2):
+            sum(range(50_000))
+"""
+
+
+def test_sampling_waits_for_no_other_job(daemon: Daemon) -> None:
+    """The only place for threads is taken, the only one for processes too, and more is waiting for both."""
+    daemon.handler("hog", HOG)
+    quick = JOBS.replace("500ms", "200ms") + "    long: {start: daemon, command: sleep 600}\n"
+    hogs = "".join(f"    hog-{number}: {{run: hog, in: thread, start: daemon}}\n" for number in range(3))
+    daemon.jobs(quick + hogs, "slots: {process: 1, thread: 1}\n").start()
+    daemon.wait_for("long", "running")
+    until(lambda: len(daemon.runs(None, "queued")) >= 3, "others wait for a place")
+    assert sum(row["job"].startswith("hog") for row in daemon.runs(None, "running")) == 1
+    at_work(daemon, 10)
+    assert len(daemon.runs("pauses", "running")) == 1
+    daemon.cli("down", "--stop-jobs")
+    assert daemon.ended() == 0
+
+
+def test_a_reload_is_no_pause(daemon: Daemon) -> None:
+    daemon.jobs(JOBS).start()
+    at_work(daemon)
+    for _ in range(3):
+        daemon.reload()
+    at_work(daemon)
+    assert len(daemon.runs("pauses")) == 1, "what did not change goes on"
+    before = samples(daemon)
+    daemon.jobs(JOBS.replace("interval: 500ms", "interval: 400ms"))
+    daemon.reload()
+    until(
+        lambda: len(daemon.runs("pauses", "running")) == 1 and len(daemon.runs("pauses")) == 2, "the new one"
+    )
+    at_work(daemon)
+    rows = daemon.rows('SELECT "gap" AS gap, "interval" AS expected FROM samples ORDER BY id')[before:]
+    first = next(row for row in rows if row["gap"] is None)
+    assert first["expected"] is None, "the first one has nothing before it"
+    assert pauses(daemon) == []

@@ -40,7 +40,7 @@ crier: {{run: cry, in: thread, service: {{wait: 1s}}}}
 report: {{every: 1s, command: 'echo fire $JARVIS_FIRE.', deliver: {{to: file}}}}
 """
 CHANNEL = "alerts: {storm: 10000, channels: {file: {journal: told.jsonl, rate: 200ms}}}\n"
-LASTS = 8.0
+LASTS = 5.0
 """Seconds in which nothing can be written."""
 
 
@@ -111,15 +111,21 @@ def test_what_happens_while_nothing_can_be_written_is_there_afterwards_and_once(
         while time.time() < began + LASTS:
             assert daemon.running
             time.sleep(0.2)
-        assert {path.stem for path in (daemon.folder / "inbox").glob("*.json")} == set(files), "the files stay"
+        assert {path.stem for path in (daemon.folder / "inbox").glob("*.json")} == set(files), (
+            "the files stay"
+        )
         over = time.time()
     until(lambda: len(daemon.runs("heard", "succeeded")) == 6, "every event was heard", 40)
     until(lambda: len(daemon.runs("seen", "succeeded")) == 2, "the change was seen", 30)
-    status = until(lambda: (one := daemon.cli("status", "--json", code=None)) and not one["degraded"] and one, "well")
+    status = until(
+        lambda: (one := daemon.cli("status", "--json", code=None)) and not one["degraded"] and one, "well"
+    )
     assert status["troubles"] == []
     daemon.cli("jobs", "pause", "report")
     daemon.cli("jobs", "disable", "crier")
-    until(lambda: not daemon.runs("crier", "running") and not daemon.runs("report", "running", "queued"), "ends")
+    until(
+        lambda: not daemon.runs("crier", "running") and not daemon.runs("report", "running", "queued"), "ends"
+    )
     left = "SELECT id FROM journal WHERE verdict IN ('new', 'held')"
     waiting = "SELECT id FROM deliveries WHERE status = 'queued'"
     until(lambda: not daemon.rows(left) and not daemon.rows(waiting), "everything is told", 30)
@@ -130,7 +136,9 @@ def test_what_happens_while_nothing_can_be_written_is_there_afterwards_and_once(
     changes = [json.loads(row["cause"])["paths"] for row in daemon.runs("seen")]
     assert [[os.path.basename(path) for path in paths] for paths in changes] == [["a"], ["b"]]
     (crier,) = daemon.runs("crier")
-    cries = [f"cry {crier['id']}-{number}" for number in range(1, int((daemon.folder / "cried").read_text()) + 1)]
+    cries = [
+        f"cry {crier['id']}-{number}" for number in range(1, int((daemon.folder / "cried").read_text()) + 1)
+    ]
     assert Counter(row["title"] for row in daemon.notes() if row["job"] == "crier") == Counter(cries)
     lines = [json.loads(line) for line in (daemon.folder / "told.jsonl").read_text().splitlines()]
     ids = Counter(number for line in lines for number in line["ids"])
@@ -138,7 +146,9 @@ def test_what_happens_while_nothing_can_be_written_is_there_afterwards_and_once(
     fires = [row["fire"] for row in daemon.runs("report", "succeeded")]
     said = Counter(re.findall(r"fire (\S+)\.$", "\n".join(line["body"] for line in lines), re.MULTILINE))
     assert said == Counter(fires)
+    newest = "SELECT id FROM samples WHERE at > ?"
+    until(lambda: daemon.rows(newest, over * SECOND), "samples are written again", 40)
     times = [row["at"] / SECOND for row in daemon.rows("SELECT at FROM samples ORDER BY at")]
     assert max(b - a for a, b in pairwise(times)) < 4, "sampling went on, and nothing of it is missing"
-    assert times[-1] > over and not daemon.rows("SELECT id FROM stalls WHERE kind = 'pause'")
+    assert not daemon.rows("SELECT id FROM stalls WHERE kind = 'pause'")
     assert not daemon.runs(None, "lost")

@@ -155,7 +155,9 @@ def messages(daemon: Daemon) -> None:
     assert said.keys() == {row["id"] for row in rows}
     assert max(said.values()) <= 2
     waves = [row for row in daemon.notes() if row["title"].startswith("wave ")]
-    assert sorted(row["title"] for row in waves) == sorted(f"wave {row['fire']} 1" for row in daemon.runs("wave"))
+    assert sorted(row["title"] for row in waves) == sorted(
+        f"wave {row['fire']} 1" for row in daemon.runs("wave")
+    )
     about = Counter(number for row in rows for number in json.loads(row["about"] or "[]"))
     assert all(about[row["id"]] == 1 for row in waves), "each in one message"
     flags = daemon.rows("SELECT * FROM problems WHERE key = 'flag' AND job = 'wave'")

@@ -57,8 +57,8 @@ def test_two_polls_and_two_daemons_at_one_inbox_take_each_file_once(
         for daemon in both:
             daemon.cli("jobs", "run", "one")
     until(lambda: not list(tmp_path.glob("*.json")), "every file was taken", 30)
-    for daemon in both:
-        until(lambda daemon=daemon: not daemon.rows("SELECT id FROM events WHERE status = 'pending'"), "done", 30)  # type: ignore[misc]
+    pending = "SELECT id FROM events WHERE status = 'pending'"
+    until(lambda: not any(daemon.rows(pending) for daemon in both), "every event is dealt with", 30)
     found = [row for daemon in both for row in daemon.rows("SELECT * FROM events")]
     assert sorted(row["file"] for row in found) == [f"{number:04}.json" for number in range(300)]
     assert {row["status"] for row in found} == {"processed"}
@@ -113,14 +113,25 @@ def test_a_sync_that_is_offline_kept_from_its_tree_or_in_conflict_is_told_and_is
     daemon.wait_for("sync", "failed")
     until(lambda: "sync: failed" in told(daemon), "the conflict is told")
     assert git(clone, "status", "--porcelain", "--untracked-files=no") == "", "the tree is as it was"
-    execute(database, "UPDATE notes SET text = 'theirs' WHERE id = 1")
+    file.write_text(file.read_text().replace("theirs", "ours"))
+    git(other, "commit", "--quiet", "-am", "theirs no more")
+    git(other, "push", "--quiet")
     until(lambda: "over: sync: failed" in told(daemon), "and is over when they agree", 30)
 
-    (clone / "data" / "notes.jsonl").write_text("somebody is at work\n")
-    dirty = len(daemon.runs("sync"))
-    until(lambda: len(daemon.runs("sync", "skipped", "failed")) and len(daemon.runs("sync")) > dirty + 1, "left alone")
-    assert (clone / "data" / "notes.jsonl").read_text() == "somebody is at work\n"
-    git(clone, "checkout", "--quiet", "data/notes.jsonl")
+    (other / "README").write_text("read me\n")
+    git(other, "add", "README")
+    git(other, "commit", "--quiet", "-m", "a file of ours")
+    git(other, "pull", "--quiet", "--rebase")
+    git(other, "push", "--quiet")
+    mine = clone / "README"
+    until(mine.exists, "it is pulled")
+    mine.write_text("somebody is at work\n")
+    execute(database, "INSERT INTO notes VALUES (3, 'three')")
+    left_alone = len(daemon.runs("sync", "failed"))
+    reason = daemon.wait_for("sync", "failed", count=left_alone + 2)[-1]["reason"]
+    assert "has changes that are not committed (README)" in reason
+    assert mine.read_text() == "somebody is at work\n"
+    git(clone, "checkout", "--quiet", "README")
     known = len(daemon.runs("sync", "succeeded"))
     daemon.wait_for("sync", "succeeded", count=known + 2)
 
@@ -135,15 +146,16 @@ def test_a_database_that_cannot_be_asked_any_more_resolves_nothing_also_across_a
     daemon.jobs(
         f"check: {{every: 1s, run: invariants, with: {{invariants: {{orders: {{sql: {asked}}}}}}}}}", CHANNEL
     ).start()
-    (ticket,) = until(lambda: daemon.rows("SELECT * FROM tickets"), "a ticket")
+    (ticket,) = until(lambda: daemon.rows("SELECT * FROM tickets WHERE key = 'orders'"), "a ticket")
     until(lambda: problems(daemon, "orders"), "a problem")
     database.rename(tmp_path / "gone.sqlite")
     until(lambda: problems(daemon, "cannot_observe:orders"), "that it cannot be observed")
-    for again in (daemon.restart, lambda: (daemon.kill(), daemon.start())):
-        again()
+    for end in (daemon.stop, daemon.kill):
+        end()
+        daemon.start()
         known = len(daemon.runs("check", "succeeded"))
         daemon.wait_for("check", "succeeded", count=known + 2)
-        (still,) = daemon.rows("SELECT * FROM tickets")
+        (still,) = daemon.rows("SELECT * FROM tickets WHERE key = 'orders'")
         assert (still["status"], still["first_seen_at"]) == ("open", ticket["first_seen_at"])
         assert problems(daemon, "orders")[0]["ended_at"] is None
         assert "over: " not in told(daemon)
@@ -151,5 +163,8 @@ def test_a_database_that_cannot_be_asked_any_more_resolves_nothing_also_across_a
     until(lambda: problems(daemon, "cannot_observe:orders")[0]["ended_at"], "it can be observed again")
     assert problems(daemon, "orders")[0]["ended_at"] is None, "and it is as bad as before"
     execute(database, "DELETE FROM orders WHERE id = 3")
-    until(lambda: daemon.rows("SELECT * FROM tickets")[0]["status"] == "resolved", "exactly two are well")
+    until(
+        lambda: daemon.rows("SELECT * FROM tickets WHERE key = 'orders'")[0]["status"] == "resolved",
+        "exactly two are well",
+    )
     until(lambda: "over: " in told(daemon) and problems(daemon, "orders")[0]["ended_at"], "that is told")

@@ -49,6 +49,11 @@ class Emergencies:
         self._noted: set[str] | None = None
         self._said: set[str] = set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is wrong, or was and is not known to be over."""
+        return bool(self._noted is None or self._noted or self._said or self._troubles())
+
     def look(self, now: datetime) -> list[Note]:
         """What is to be journalled: troubles that last, and those that are over."""
         current = self._troubles()

@@ -49,6 +49,8 @@ class Lateness:
         floor: Callable[[], Floor],
         rules: Callable[[], Alerts],
     ) -> None:
+        self.busy = False
+        """Whether some job has such a rule: it has to be looked at again and again."""
         self._database = database
         self._lines = lines
         self._floor = floor
@@ -58,13 +60,16 @@ class Lateness:
         self._woke_at: datetime | None = None
         self._not_before: dict[str, tuple[int, datetime]] = {}
         self._usual: dict[int, list[timedelta]] = {}
+        self._ahead: dict[str, tuple[datetime, datetime]] = {}
 
     def look(self, now: datetime) -> list[Note]:
         """What became late since the last look, what still is and is due to be said again, and what is over."""
         if self._open is None:
             self._open = self._remembered(now)
-        if self._looked_at is None or abs(now - self._looked_at) > ASLEEP:
+        if self._looked_at is None or (self.busy and abs(now - self._looked_at) > ASLEEP):
             self._woke_at = now
+        if self._looked_at is not None and now < self._looked_at:
+            self._not_before.clear()
         self._looked_at = now
         late = {(one.job.name, one.key): one for one in self._late(now)}
         notes = [self._over(mark, now) for mark in [*self._open] if mark not in late]
@@ -83,6 +88,7 @@ class Lateness:
 
     def _late(self, now: datetime) -> Iterator[_Late]:
         watched = {name: line for name, line in self._lines().items() if _has_rule(line)}
+        self.busy = bool(watched)
         if not watched:
             return
         for name, line in watched.items():
@@ -112,8 +118,8 @@ class Lateness:
         if version == line.definition and now < not_before:
             return
         with self._database.read() as connection:
-            last = queries.last_success(connection, name)
-            begun = queries.due_since(connection, name)
+            last = queries.last_success(connection, name, now)
+            begun = self._reached(name, queries.due_since(connection, name, now), now)
         ended = [
             pause.until_at for pause in line.pauses if pause.until_at is not None and pause.until_at <= now
         ]
@@ -127,6 +133,16 @@ class Lateness:
             return
         said = f"last success {wording.length(now - last)} ago" if last else "it never succeeded"
         yield _Late(line.job, alerts.SILENT, f"no success for {wording.length(now - since)}", said)
+
+    def _reached(self, name: str, since: datetime | None, now: datetime) -> datetime | None:
+        """From when on to count: from now on, when the clock was set back to before ``since``."""
+        if since is None:
+            return None
+        seen, counted = self._ahead.get(name, (since, since))
+        if seen != since or counted == since:
+            seen, counted = since, min(since, now)
+        self._ahead[name] = seen, counted
+        return counted
 
     def _long(
         self, run: int, job: Job, started_at: datetime | None, rule: AlertRule, now: datetime

@@ -66,8 +66,10 @@ def build(
         unjudged=emergencies.unjudged,
         opened=lambda known: conductor().afflicted.add(known),
         looks=(emergencies.look, lateness.look),
+        busy=lambda: emergencies.busy or lateness.busy,
     )
     database.alerted = dispatcher.wake
+    troubles.heard = dispatcher.wake
     return dispatcher, outbox
 
 

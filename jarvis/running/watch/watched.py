@@ -144,6 +144,8 @@ class Watched:
         if not self._unseen:
             self.blind = []
         for spot in self.spots:
+            if whole or spot.kind != "folder":  # what is heard of it may be that it is a folder now
+                self._turn(spot)
             sight = spot.look(whole=whole, since=since)
             self.blind = list(dict.fromkeys([*self.blind, *sight.blind]))
             self._named |= sight.names

@@ -42,7 +42,6 @@ TICK = timedelta(seconds=2)
 
 HELD = timedelta(seconds=0.5)
 """How often a change asks whether the run that it waits for has ended."""
-
 RETRY = timedelta(seconds=2)
 MOUNTED = object()
 
@@ -84,6 +83,11 @@ class Watching:
     def start(self) -> None:
         self._thread.start()
 
+    def glance(self) -> None:
+        """Look at once, if jobs changed; from any thread."""
+        if self._roster.changes != self._changes:
+            self._inbox.put(frozenset())
+
     def stop(self) -> None:
         """Notice nothing more; the fire under way is written."""
         self._stopping.set()
@@ -92,7 +96,7 @@ class Watching:
             self._thread.join(2)
 
     def _loop(self) -> None:
-        wait = timedelta(0)
+        wait: timedelta | None = timedelta(0)
         while not self._stopping.is_set():
             try:
                 self._step(wait)
@@ -107,13 +111,13 @@ class Watching:
         self._hearing.close(wait=False)
         self._mounting.close()
 
-    def _wait(self) -> timedelta:
+    def _wait(self) -> timedelta | None:
         if not self._all and not self._mounting.jobs:
-            return TICK
+            return None
         times = [self._tick_at, *(due for one in self._all.values() if (due := one.due_at()) is not None)]
         return max(min(times) - self._clocks.read().awake, timedelta(0))
 
-    def _step(self, wait: timedelta) -> None:
+    def _step(self, wait: timedelta | None) -> None:
         """Hear what happened, see to the paths themselves, and settle what is due."""
         heard = self._heard(wait)
         now = self._clocks.read()
@@ -131,14 +135,13 @@ class Watching:
             self._tick(now)
             self._tick_at = now.awake + TICK
         for watched in list(self._all.values()):
-            due = watched.due_at()
-            if due is not None and due <= now.awake:
+            if (due := watched.due_at()) is not None and due <= now.awake:
                 self._settle(watched, now)
 
-    def _heard(self, wait: timedelta) -> list[Any]:
+    def _heard(self, wait: timedelta | None) -> list[Any]:
         found: list[Any] = []
         try:
-            found.append(self._inbox.get(timeout=wait.total_seconds()))
+            found.append(self._inbox.get(timeout=None if wait is None else wait.total_seconds()))
             while True:
                 found.append(self._inbox.get_nowait())
         except queue.Empty:

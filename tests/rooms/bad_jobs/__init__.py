@@ -745,10 +745,138 @@ ON: list[Case] = [
         "an event and a job",
         J + "    command: ls\n    on: {event: x/y, job: b}\n",
         [
-            "jobs.yaml:4:9: a: on: it has exactly one of event and job; "
-            'write for example event: "github/push", or job: backup'
+            "jobs.yaml:4:9: a: on: it has exactly one of event and job; write event: 'github/push', or job: backup"
         ],
     ),
 ]
 
-TABLE: list[Case] = [*NOT_YAML, *TRAPS, *NAMES, *FILE_KEYS, *FIELDS, *TOGETHER, *ON]
+C = "jobs: {}\nalerts:\n"
+TIME_OF_DAY = 'a time of day in quotes, from "00:00" to "23:59"'
+
+TELLING: list[Case] = [
+    (
+        "a misspelt field of alerts",
+        C + "  chanels: {}\n",
+        ["jobs.yaml:3:3: no field 'chanels' (did you mean 'channels'?)"],
+    ),
+    (
+        "a kind of channel there is not",
+        C + "  channels: {phone: {slack: x, severity: high}}\n",
+        [
+            "jobs.yaml:3:22: no channels.phone field 'slack' "
+            "(there are: command, imessage, journal, macos, quiet, rate, severity, telegram, timeout, url)"
+        ],
+    ),
+    (
+        "channels as a list",
+        C + "  channels: [phone]\n",
+        [
+            "jobs.yaml:3:13: alerts.channels: expected a mapping, not a list "
+            "(write for example channels: {phone: {macos: true}})"
+        ],
+    ),
+    (
+        "an hour that does not exist",
+        C + '  quiet: {from: "25:00", to: "7:00"}\n',
+        [
+            f"jobs.yaml:3:17: alerts.quiet.from: expected {TIME_OF_DAY}, not '25:00'",
+            f"jobs.yaml:3:30: alerts.quiet.to: expected {TIME_OF_DAY}, not '7:00'",
+        ],
+    ),
+    (
+        "quiet hours as a text",
+        C + "  quiet: at night\n",
+        [
+            "jobs.yaml:3:10: alerts.quiet: expected a mapping, not 'at night' "
+            '(write for example quiet: {from: "22:00", to: "07:00"})'
+        ],
+    ),
+    (
+        "a server of Telegram that is no URL",
+        C + "  channels: {phone: {telegram: {token: x, chat: '1', api: localhost}}}\n",
+        [
+            "jobs.yaml:3:59: alerts.channels.phone.telegram.api: expected a URL that begins with https:// or http://, "
+            "not 'localhost'"
+        ],
+    ),
+    (
+        "a delivery that is a text",
+        J + "    command: ls\n    deliver: phone\n",
+        [
+            "jobs.yaml:4:14: a: deliver: expected a mapping, not 'phone' (write for example deliver: {to: phone})"
+        ],
+    ),
+    (
+        "a delivery to nobody",
+        J + "    command: ls\n    deliver: {to: []}\n",
+        ["jobs.yaml:4:19: a: deliver.to is empty (name at least one)"],
+    ),
+    (
+        "braces in a template",
+        J
+        + '    command: ls\n    deliver: {to: phone, body: "${result}"}\nalerts: {channels: {phone: {macos: true}}}\n',
+        [
+            "jobs.yaml:4:32: a: the environment variable result is not set "
+            "(the template's own is written $${result}, or $result)"
+        ],
+    ),
+    (
+        "an alert that is a number",
+        J + "    command: ls\n    alert: 2\n",
+        [
+            "jobs.yaml:4:12: a: alert: expected a mapping, not the number 2 (write for example alert: {after: 2})"
+        ],
+    ),
+]
+
+ALL_THE_TIME: list[Case] = [
+    (
+        "a service with a schedule",
+        J + "    command: ls\n    service: {restart: always}\n    every: 5m\n",
+        ["jobs.yaml:5:12: a: a service runs all the time; every says when a job is due (keep one of them)"],
+    ),
+    (
+        "a service that is a switch",
+        J + "    command: ls\n    service: true\n",
+        [
+            "jobs.yaml:4:14: a: service: expected a mapping, not true "
+            "(write for example service: {restart: always})"
+        ],
+    ),
+    (
+        "watching nothing",
+        J + '    command: ls\n    watch: {globs: ["*.md"]}\n',
+        ["jobs.yaml:4:12: a: watch.paths is missing"],
+    ),
+    (
+        "watching a path alone",
+        J + "    command: ls\n    watch: inbox\n",
+        [
+            "jobs.yaml:4:12: a: watch: expected a mapping, not 'inbox' (write for example watch: {paths: ~/inbox})"
+        ],
+    ),
+    (
+        "watching no path",
+        J + "    command: ls\n    watch: {paths: []}\n",
+        ["jobs.yaml:4:20: a: watch.paths is empty (name at least one)"],
+    ),
+    (
+        "an event alone",
+        J + "    command: ls\n    on: github/push\n",
+        [
+            "jobs.yaml:4:9: a: on: expected a mapping, not 'github/push' "
+            '(write for example on: {event: "github/push"} or {job: backup})'
+        ],
+    ),
+    (
+        "on nothing at all",
+        J + "    command: ls\n    on: {}\n",
+        [
+            "jobs.yaml:4:9: a: on: it has exactly one of event and job; write event: 'github/push', or job: backup"
+        ],
+    ),
+]
+
+TABLE: list[Case] = [
+    *NOT_YAML, *TRAPS, *NAMES, *FILE_KEYS, *FIELDS, *TOGETHER, *ON, *TELLING, *ALL_THE_TIME,
+]  # fmt: skip
