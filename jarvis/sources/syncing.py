@@ -48,7 +48,7 @@ def sync(asked: Asked) -> Done:
     base = {name: _base(asked, name, keys[name]) for name in asked.tables}
     if asked.direction != "import":
         _export(repository, asked, done, base, local, keys)
-    reached = upstream.pull(repository, asked, done)
+    reached = upstream.pull(repository, asked, done, take_back=True)
     if asked.direction != "export":
         _import(repository, asked, done, base, local, keys)
     if reached and asked.push:

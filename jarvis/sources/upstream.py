@@ -70,8 +70,12 @@ def _upstream(repository: Repository) -> str | None:
     return repository.says("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}")
 
 
-def pull(repository: Repository, asked: Asked, done: Done) -> bool:
-    """Fetch and rebase; False when the remote was not reached. Raises NotSynced on a conflict."""
+def pull(repository: Repository, asked: Asked, done: Done, *, take_back: bool = False) -> bool:
+    """Fetch and rebase; False when the remote was not reached. Raises NotSynced on a conflict.
+
+    ``take_back``: nothing but the commit of this run depends on what it exported; on a conflict it goes too, so that
+    the next run begins with what the database says then.
+    """
     if not repository.says("config", f"branch.{_branch(repository)}.merge"):
         done.words.append("no upstream branch: nothing was pulled or pushed (git push -u makes one)")
         return False
@@ -96,6 +100,8 @@ def pull(repository: Repository, asked: Asked, done: Done) -> bool:
     except GitError as error:
         repository.says("rebase", "--abort")
         back = repository.ask("rev-parse", "HEAD") == before
+        if back and take_back and done.committed:
+            _take_back(repository, asked, done)
         raise NotSynced(
             f"{error}; the rebase was {'undone' if back else 'not undone'}, nothing was pushed: make the rows the "
             "same on both sides, or set prefer: local or remote"
@@ -105,6 +111,21 @@ def pull(repository: Repository, asked: Asked, done: Done) -> bool:
             marker.unlink(missing_ok=True)
     done.pulled += coming
     return True
+
+
+def _take_back(repository: Repository, asked: Asked, done: Done) -> None:
+    """The last commit is undone, and its files are as they were before it."""
+    if repository.says("rev-parse", "--verify", "--quiet", "HEAD~1") is None:
+        return
+    files = repository.ask("diff", "--name-only", "HEAD~1", "HEAD").splitlines()
+    repository.ask("reset", "--quiet", "--soft", "HEAD~1")
+    repository.ask("reset", "--quiet", "--", *files)
+    known = [one for one in files if repository.says("cat-file", "-e", f"HEAD:{one}") is not None]
+    if known:
+        repository.ask("checkout", "--quiet", "--", *known)
+    for new in set(files) - set(known):
+        (asked.repository / new).unlink(missing_ok=True)
+    done.committed = 0
 
 
 def _branch(repository: Repository) -> str:

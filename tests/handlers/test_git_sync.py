@@ -187,11 +187,28 @@ def test_a_row_both_sides_changed_stops_with_the_tree_as_it_was(here, there):
     assert there.sync().status == "error", "and the next time, too"
 
 
+@pytest.mark.parametrize("side", ["database", "remote"])
+def test_a_conflict_is_over_when_the_rows_are_the_same_on_both_sides(here, there, side):
+    conflict(here, there)
+    there.add(2, "mine alone")
+    assert there.sync().status == "error"
+    assert there.file.read_text().count("\n") == 1, "its own commit was taken back"
+    if side == "database":
+        there.change(1, "here")
+    else:
+        here.change(1, "there")
+        here.sync()
+    outcome = there.sync()
+    assert (outcome.status, outcome.numbers["pushed"]) == ("ok", 1.0), outcome
+    assert here.sync().status == "ok"
+    assert here.notes() == there.notes() == {1: "here" if side == "database" else "there", 2: "mine alone"}
+
+
 @pytest.mark.parametrize(("prefer", "wanted"), [("local", "there"), ("remote", "here")])
 def test_a_conflict_is_settled_by_who_is_preferred(here, there, prefer, wanted):
     conflict(here, there)
     there.sync()
-    counted(there.sync(prefer=prefer), exported=1, pulled=1, imported=int(prefer == "remote"),
+    counted(there.sync(prefer=prefer), exported=1, committed=1, pulled=1, imported=int(prefer == "remote"),
             pushed=int(prefer == "local"))  # fmt: skip
     here.sync()
     assert here.notes() == there.notes() == {1: wanted}
@@ -301,7 +318,8 @@ def test_a_hook_that_fails_is_told_and_nothing_stays_staged(here):
 
 def test_a_rebase_of_ours_that_was_killed_is_undone_by_the_next_run(here, there):
     conflict(here, there)
-    there.sync()
+    there.file.write_text('{"extra":null,"id":1,"text":"there"}\n')
+    run_git(there.clone, "commit", "--quiet", "-am", "what a killed run had committed")
     subprocess.run(["git", "fetch"], cwd=there.clone, env=os.environ | PLAIN, check=True, capture_output=True)
     subprocess.run(
         ["git", "rebase", "origin/main"], cwd=there.clone, env=os.environ | PLAIN, capture_output=True
