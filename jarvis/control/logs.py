@@ -37,6 +37,11 @@ class _File(RotatingFileHandler):
     def shouldRollover(self, record: logging.LogRecord) -> bool:
         return self.stream is not None and self.stream.tell() >= self.maxBytes
 
+    def handleError(self, record: logging.LogRecord) -> None:
+        """On a full disk the log has gaps; that nothing can be written is said by the ledger's own trouble."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
 
 def set_up(file: Path, *, level: str, as_json: bool, foreground: bool) -> None:
     """Send all logging to ``file`` (10 MB, five old ones kept) and, in the foreground, to stderr."""

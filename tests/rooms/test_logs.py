@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import stat
@@ -63,3 +64,13 @@ def test_no_line_stands_twice_in_one_file(tmp_path: Path, same: bool) -> None:
         )
     assert file.read_text().count("only once") == 1
     assert same or other.read_text().count("only once") == 1
+
+
+@pytest.mark.needs("linux")
+def test_a_full_disk_costs_log_lines_and_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    full = logs._File("/dev/full", maxBytes=1, delay=True)
+    full.stream = open("/dev/full", "w", buffering=1)  # noqa: SIM115 (the handler closes it)
+    full.handle(logging.makeLogRecord({"msg": "x" * 10_000}))
+    assert "Traceback" not in capfd.readouterr().err
+    with contextlib.suppress(OSError):
+        full.stream.close()
