@@ -6,7 +6,7 @@ import os
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from jarvis.config import peek
 from jarvis.config.instance import Instance
 from jarvis.control import api, verbs
 from jarvis.control.desk import Desk
+from jarvis.errors import NotFound
 
 PATIENCE = 20.0
 """Longer than anything here takes; reached only when a test fails."""
@@ -88,7 +89,8 @@ class House:
         finally:
             server.stop()
             for active in self.desk.active():
-                self.app.conductor.cancel(active.run.id, "the test is over")
+                with suppress(NotFound):  # it ended by itself meanwhile
+                    self.app.conductor.cancel(active.run.id, "the test is over")
             self.until(lambda: not self.app.conductor.floor.active)
             self.app.stop()
 

@@ -79,6 +79,11 @@ class House:
     def file(self, run: int, name: str) -> Path:
         return rundir.folder(self.runs, run) / name
 
+    def supervisors(self) -> list[int]:
+        """The pids of the supervisors of this house; not those another one of this process may have left."""
+        spawners = [pid for pid in _children(os.getpid()) if _is_spawner(pid, self.runs)]
+        return [pid for spawner in spawners for pid in _children(spawner)]
+
 
 @contextmanager
 def house(runs: Path, **options: Any) -> Iterator[House]:
@@ -114,19 +119,17 @@ def running(mark: str) -> list[int]:
     return found
 
 
-def supervisors() -> list[int]:
-    """The pids of the supervisors whose spawner this process started."""
-    spawners = [pid for pid in _children(os.getpid()) if _comm(pid) == "jarvis-spawner"]
-    return [pid for spawner in spawners for pid in _children(spawner)]
-
-
 def _children(pid: int) -> list[int]:
     tasks = Path(f"/proc/{pid}/task")
-    return [int(word) for task in tasks.iterdir() for word in (task / "children").read_text().split()]
-
-
-def _comm(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        return [int(word) for task in tasks.iterdir() for word in (task / "children").read_text().split()]
+    except OSError:  # it ended while it was looked at
+        return []
+
+
+def _is_spawner(pid: int, runs: Path) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
-        return ""
+        return False
+    return os.fsencode(runs) in words and any(word.endswith(b"spawner.py") for word in words)

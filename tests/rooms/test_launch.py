@@ -44,7 +44,7 @@ def test_a_claim_says_who_took_what_and_when(house: House) -> None:
     claim = finding.claim
     assert (claim.job, claim.fire, claim.attempt) == ("job", "manual:1", 1)
     assert claim.boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    assert claim.pid in launch_house.supervisors()
+    assert claim.pid in house.supervisors()
     assert house.file(run, "claim").parent.stat().st_mode & 0o777 == 0o700
     house.launcher.stop_run(run, "enough")
     assert house.result(run).cancelled == "enough"
@@ -302,7 +302,7 @@ def test_three_hundred_runs_leave_no_descriptor_thread_or_process_behind(house: 
     house.launcher.launch(requests)
     assert {house.result(one.run).exit_code for one in requests} == {0}
     assert (set(os.listdir("/proc/self/fd")), threading.active_count()) == before
-    until(lambda: not launch_house.supervisors())
+    until(lambda: not house.supervisors())
     assert len(house.heard) == 602
 
 
@@ -316,12 +316,12 @@ def test_an_idle_supervisor_keeps_nothing_of_the_run_before(house: House, tmp_pa
         "umask; cd; yes | head -c 300000; echo $-", cwd=str(tmp_path), umask=0o007, stdin="text", cap=1_000
     )
     house.sh("echo", stdout=log, stderr=log)
-    pids = launch_house.supervisors()
+    pids = house.supervisors()
     assert pids
     until(lambda: all(idle_and_clean(pid) for pid in pids))
     run = house.start("/bin/sh", "-c", "umask")
     house.result(run)
-    assert launch_house.supervisors() == pids, "the run should have gone to an idle supervisor"
+    assert house.supervisors() == pids, "the run should have gone to an idle supervisor"
     umask = os.umask(0)
     os.umask(umask)
     assert int(house.output(run), 8) == umask

@@ -245,7 +245,7 @@ def test_a_great_deal_of_output_takes_little_memory(house: House) -> None:
     """The program waits for its reader, so that the supervisor is measured after it has read everything."""
     run = house.start("/bin/sh", "-c", "head -c 200000000 /dev/zero; sleep 60")
     house.notice("started", run)
-    (supervisor,) = launch_house.supervisors()
+    (supervisor,) = house.supervisors()
     tail = house.file(run, "output.tail")
     until(lambda: tail.exists() and int.from_bytes(tail.read_bytes()[:8], "little") == 200_000_000)
     status = Path(f"/proc/{supervisor}/status").read_text()

@@ -118,7 +118,7 @@ def test_a_detached_child_may_go_on_writing(house: House, tmp_path: Path) -> Non
     until(done.exists)
     until(lambda: done.read_text() == "0\n")
     assert house.output(run) == b"first\n"
-    until(lambda: not launch_house.supervisors())
+    until(lambda: not house.supervisors())
 
 
 def test_a_detached_job_that_times_out_is_ended_with_all_it_started(house: House, mark: str) -> None:
