@@ -72,6 +72,7 @@ class Dispatcher:
         self._opened = opened
         self._looks = looks
         self._busy = busy
+        self._unwritten: list[Note] = []
         self._wait: float | None = LOOK_EVERY
         self._woken = threading.Event()
         self._stopping = threading.Event()
@@ -141,19 +142,19 @@ class Dispatcher:
         return None if due_at is None else min(max((due_at - now).total_seconds(), GATHER), LONGEST_WAIT)
 
     def _look(self, now: datetime) -> None:
-        notes: list[Note] = []
         for look in self._looks:
             try:
-                notes += look(now)
+                self._unwritten += look(now)
             except StoreError:
                 raise
             except Exception:
                 log.exception("something could not be looked at; the rest goes on")
-        if notes:
+        if self._unwritten:
             with self._database.write() as connection:
-                journal.add(connection, notes)
-            for note in notes:
+                journal.add(connection, self._unwritten)
+            for note in self._unwritten:
                 log.warning("alert %s %s", note.severity, note.title)
+            self._unwritten = []
 
     def _judge(self, now: datetime) -> int | None:
         """Judge one batch: how many messages that made, or None when there was nothing to judge."""

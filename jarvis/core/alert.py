@@ -37,6 +37,18 @@ def fingerprint(job: str | None, key: str) -> str:
     return f"{job or ''}:{key}"
 
 
+def ends(recovery: tuple[str, str | None], wanted: Wanted, problem: tuple[str, str]) -> bool:
+    """Whether a recovery (job, key) ends the problem (job, key); the job is empty where it is Jarvis itself.
+
+    With a key it ends that problem; one of a job all of its that the run did not raise again.
+    """
+    if recovery[1] is not None:
+        return problem == recovery
+    if not recovery[0] or problem[0] != recovery[0]:
+        return False
+    return problem[1] not in wanted.still and not problem[1].startswith(OURS)
+
+
 def short_key(key: str) -> str:
     """A key that fits its column; what is cut off goes on telling keys apart."""
     if len(key) <= KEY_KEPT:

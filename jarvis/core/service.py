@@ -11,6 +11,9 @@ from jarvis.core.duration import spell
 from jarvis.core.parts import Service
 from jarvis.core.run import Run, Status
 
+PREFIX = "service:"
+"""So begins the fire of a run that a service was started with."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Due:

@@ -186,11 +186,8 @@ def news(alert: Alert, before: Problem) -> bool:
 
 def ends(recovery: Alert, problem: Problem) -> bool:
     """A recovery with a key ends that problem; one of a job ends all of it that the run did not raise again."""
-    if recovery.key is not None:
-        return problem.fingerprint == recovery.fingerprint
-    if recovery.job is None or problem.job != recovery.job:
-        return False
-    return problem.key not in recovery.wanted.still and not problem.key.startswith(alerts.OURS)
+    about = (problem.job or "", problem.key)
+    return alerts.ends((recovery.job or "", recovery.key), recovery.wanted, about)
 
 
 def _matches(alert: Alert, pattern: str) -> bool:

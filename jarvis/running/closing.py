@@ -16,6 +16,7 @@ from jarvis.handling.contract import Outcome
 from jarvis.handling.launch import Alive, Dead, Finished, Launcher, NeverStarted
 from jarvis.running import following, judging
 from jarvis.running.judging import Verdict
+from jarvis.running.telling.afflicted import Afflicted
 from jarvis.store import crashpoint, journal, memory, runs
 from jarvis.store.database import Database
 from jarvis.store.journal import Note
@@ -62,6 +63,7 @@ def write(
     verdicts: Sequence[Verdict],
     notes: Sequence[Note],
     now: datetime,
+    afflicted: Afflicted,
     triggers: Triggers = NOTHING,
 ) -> list[Run]:
     """One transaction; returns the rows of further attempts and of jobs that follow (``on:``), queued."""
@@ -77,7 +79,7 @@ def write(
             )
         over = [judged.run for judged in verdicts if judged.retry_at is None]
         followers = following.follow(connection, over, triggers, now)
-        journal.add(connection, [*notes, *(note for judged in verdicts for note in judged.notes)])
+        journal.add(connection, afflicted.judge(connection, notes, verdicts, now))
         for judged in verdicts:
             if judged.memory or judged.forgotten:
                 memory.keep(connection, judged.run.job, judged.memory, judged.forgotten, now)
@@ -90,12 +92,21 @@ def write(
 class Write(Protocol):
     """``write`` bound to its ledger, waiting while that is busy."""
 
-    def __call__(self, started: Iterable[Run], verdicts: Sequence[Verdict], /) -> list[Run]: ...
+    def __call__(
+        self, started: Iterable[Run], verdicts: Sequence[Verdict], notes: Sequence[Note] = (), /
+    ) -> list[Run]: ...
 
 
-def write_singly(write: Write, started: Iterable[Run], verdicts: Sequence[Verdict]) -> list[Run]:
+def write_singly(
+    write: Write, started: Iterable[Run], verdicts: Sequence[Verdict], notes: Sequence[Note]
+) -> list[Run]:
     """A round one by one, when something in it cannot be stored: that run loses its words, never its end."""
     retries: list[Run] = []
+    for note in notes:
+        try:
+            write((), (), (note,))
+        except Exception:
+            log.exception("an alert could not be stored: %s", note.title)
     for run in started:
         try:
             write((run,), ())

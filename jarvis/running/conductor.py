@@ -227,15 +227,16 @@ class Conductor:
 
     def _write(self, work: Work, now: datetime) -> bool:
         """Everything of this round in one transaction, tried until the ledger takes it; False when stopping."""
-        work.verdicts = list(self.afflicted.over(work.verdicts, now))
-        self.afflicted.hear(work.notes)
 
         def write(
-            started: Iterable[Run], verdicts: Sequence[Verdict], notes: Sequence[Note] = ()
+            started: Iterable[Run], verdicts: Sequence[Verdict], notes: Sequence[Note] = (), /
         ) -> list[Run]:
-            return self._patiently(
-                lambda: closing.write(self._database, started, verdicts, notes, now, self._triggers()), now
-            )
+            def once() -> list[Run]:
+                return closing.write(
+                    self._database, started, verdicts, notes, now, self.afflicted, self._triggers()
+                )
+
+            return self._patiently(once, now)
 
         try:
             crashpoint.here("conductor.before-commit")
@@ -245,7 +246,7 @@ class Conductor:
             return False
         except Exception:
             log.exception("a round could not be written as a whole; each run is written by itself")
-            retries = closing.write_singly(write, work.started.values(), work.verdicts)
+            retries = closing.write_singly(write, work.started.values(), work.verdicts, work.notes)
         self._memory.learned(work.verdicts)
         self.release(retries)
         return True

@@ -133,16 +133,19 @@ class Edits:
     def _recovered(self, changes: Plan) -> None:
         """What this edit ended: that one before could not be used, problems with what it changed or took away."""
         now = self._clocks.read().wall_at
-        with self._database.read() as connection:
-            found = [one.partition(":") for one in docket.troubled(connection)]
         edited = {*changes.added, *changes.changed}
-        over = [
-            Note(at=now, severity="info", key=key, job=job or None, title=why, kind="recovery")
-            for job, key, why in _over(found, edited, set(changes.removed))
-        ]
-        if over:
-            with self._database.write() as connection:
-                journal.add(connection, over)
+
+        def over(connection: docket.Transaction) -> list[Note]:
+            return [
+                Note(at=now, severity="info", key=key, job=job or None, title=why, kind="recovery")
+                for job, key, why in _over(docket.troubled(connection), edited, set(changes.removed))
+            ]
+
+        with self._database.read() as connection:
+            if not over(connection):
+                return
+        with self._database.write() as connection:
+            journal.add(connection, over(connection))
 
     def files(self) -> list[Path]:
         """Every file that was read."""
@@ -175,10 +178,10 @@ class Edits:
 
 
 def _over(
-    found: Iterable[tuple[str, str, str]], edited: set[str], removed: set[str]
+    found: Iterable[tuple[str, str]], edited: set[str], removed: set[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Job (none: Jarvis itself), key and why, of each open problem (job, colon, key) that an edit ends."""
-    for job, _, key in found:
+    """Job (none: Jarvis itself), key and why, of each open problem (job, key) that an edit ends."""
+    for job, key in sorted(found):
         if not job and key == "reload":
             yield "", key, "jobs.yaml can be used again"
         elif job in removed:

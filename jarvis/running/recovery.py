@@ -58,8 +58,7 @@ def recover(
     if found.closed:
         afflicted = Afflicted(database)
         afflicted.load()
-        found.closed = list(afflicted.over(found.closed, now))
-        found.queued += closing.write(database, (), found.closed, (), now, triggers)
+        found.queued += closing.write(database, (), found.closed, (), now, afflicted, triggers)
         closing.say(found.closed)
     if unfinished:
         log.info("unfinished runs of before: %s", found)

@@ -128,7 +128,7 @@ class Services:
         """Runs of services that are no services any more, or no jobs at all."""
         for active in list(self.floor.active.values()):
             name = active.run.job
-            if active.run.fire.startswith("service:") and name not in self._names:
+            if active.run.fire.startswith(services.PREFIX) and name not in self._names:
                 self._stop(name, "it is no longer a service of jobs.yaml", work, now)
 
     def _one(self, line: Line, work: Work, now: datetime) -> bool:
@@ -139,7 +139,9 @@ class Services:
             self._stop(line.name, unwanted, work, now)
             return not open_runs and not timed
         stale = [
-            run for run in open_runs if run.definition != line.definition and run.fire.startswith("service:")
+            run
+            for run in open_runs
+            if run.definition != line.definition and run.fire.startswith(services.PREFIX)
         ]
         if stale:
             self._stop(line.name, "its definition changed", work, now)
@@ -177,10 +179,10 @@ class Services:
 
     def _stop(self, name: str, why: str, work: Work, now: datetime) -> None:
         for held in [held for held in self.floor.waiting.values() if held.run.job == name]:
-            if held.run.fire.startswith("service:"):
+            if held.run.fire.startswith(services.PREFIX):
                 self.conductor.close(held.run, Refuse(status=Status.SKIPPED, why=why), work, now)
         for number, active in self.floor.active.items():
-            if active.run.job == name and active.run.fire.startswith("service:") and not active.stopping:
+            if active.run.job == name and active.run.fire.startswith(services.PREFIX) and not active.stopping:
                 active.stopping = why
                 work.stops.append((number, why))
 

@@ -211,16 +211,30 @@ def current_silences(connection: Connection, now: datetime) -> list[Silence]:
     return [Silence(**row._mapping) for row in connection.execute(query)]
 
 
-def troubled(connection: Connection) -> set[str]:
-    """Fingerprints of what is open, or may become so: open problems, and problems that nobody has judged."""
-    query = select(problems.c.fingerprint).where(problems.c.ended_at.is_(None))
-    rows = select(journal.c.job, journal.c.key).where(
-        journal.c.verdict == "new", journal.c.kind == "problem", journal.c.key.is_not(None)
-    )
-    return {
-        *connection.execute(query).scalars(),
-        *(alerts.fingerprint(job, key) for job, key in connection.execute(rows)),
-    }
+def troubled(connection: Connection, jobs: Collection[str] | None = None) -> set[tuple[str, str]]:
+    """(job, key) of what is wrong; the job is empty where it is Jarvis itself. Of these jobs, if some are given.
+
+    Open problems, and after them what nobody has judged: problems begin, recoveries end them. Asked in the
+    transaction that writes a recovery, so that each problem has one.
+    """
+    query = select(problems.c.job, problems.c.key).where(problems.c.ended_at.is_(None))
+    columns = (journal.c.id, journal.c.kind, journal.c.job, journal.c.key, journal.c.wanted)
+    rows = select(*columns).where(journal.c.verdict == "new", journal.c.kind.in_(("problem", "recovery")))
+    found: set[tuple[str, str]] = set()
+    unjudged: list[Any] = []
+    for some in [None] if jobs is None else _chunks(sorted(jobs)):
+        one, other = query, rows
+        if some is not None:
+            one, other = query.where(problems.c.job.in_(some)), rows.where(journal.c.job.in_(some))
+        found |= {(row.job or "", row.key) for row in connection.execute(one)}
+        unjudged += connection.execute(other)
+    for row in sorted(unjudged, key=lambda row: row.id):
+        if row.kind == "problem":
+            found |= {(row.job or "", row.key)} if row.key else set()
+        else:
+            over, wanted = (row.job or "", row.key), alerts.wanted(row.wanted)
+            found -= {each for each in found if alerts.ends(over, wanted, each)}
+    return found
 
 
 def _chunks(values: Sequence[Any]) -> Iterable[Sequence[Any]]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, select
 
 from jarvis.core import alert as alerts
 from jarvis.core.alert import Wanted
-from jarvis.store import journal
+from jarvis.store import docket, journal
 from jarvis.store.alert_tables import journal as journal_table
 from jarvis.store.alert_tables import problems
 from jarvis.store.deliveries import Delivery
@@ -59,7 +59,10 @@ def works_again(connection: Connection, channel: str, now: datetime) -> None:
         problems.c.fingerprint == alerts.fingerprint(None, key), problems.c.ended_at.is_(None)
     )
     unjudged = select(journal_table.c.id).where(journal_table.c.key == key, journal_table.c.verdict == "new")
+    # Cheaply first: this is asked whenever a channel accepts something.
     if not any(connection.execute(query.limit(1)).first() for query in (open_one, unjudged)):
+        return
+    if ("", key) not in docket.troubled(connection):
         return
     title = f"channel {channel}: accepts messages again"
     journal.add(connection, [Note(at=now, severity="high", kind="recovery", key=key, title=title)])

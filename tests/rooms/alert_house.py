@@ -33,14 +33,15 @@ class Told:
         self.unjudged: list[tuple[int, str]] = []
         self.restart()
 
-    def restart(self) -> None:
-        """Another daemon: only the ledger is left."""
+    def restart(self, **more: Any) -> None:
+        """Another daemon: only the ledger is left. ``more``: whom its dispatcher tells."""
         self.dispatcher = Dispatcher(
             database=self.database,
             now=lambda: self.now,
             rules=lambda: self.rules,
             zone="UTC",
             unjudged=lambda alert, why: self.unjudged.append((alert.id, why)),
+            **more,
         )
 
     def later(self, **length: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from jarvis.running.telling.emergencies import Emergencies
 from jarvis.running.telling.lateness import Lateness
 from jarvis.running.timetable import Decisions, Line
 from jarvis.running.trouble import Trouble
-from jarvis.store import tables
+from jarvis.store import journal, tables
 from jarvis.store.book import Entry
 from jarvis.store.database import Database
 from jarvis.store.journal import Note
@@ -99,26 +100,93 @@ def success(job: str = "job", *notes: Note) -> Verdict:
     return Verdict(run=changed(RUN, job=job, status=Status.SUCCEEDED, reason=None), notes=notes)
 
 
+def ends(
+    afflicted: Afflicted, database: Database, *verdicts: Verdict, notes: Sequence[Note] = ()
+) -> list[Note]:
+    """A round of the conductor: what it writes into the journal."""
+    with database.write() as connection:
+        said = afflicted.judge(connection, notes, verdicts, NOON)
+        journal.add(connection, said)
+    return said
+
+
+def failure(job: str = "job") -> Note:
+    return Note(at=NOON, severity="high", key=f"run:{job}", job=job, title=f"{job}: failed")
+
+
 def test_a_success_of_a_job_without_problems_writes_nothing_more(database: Database) -> None:
     afflicted = Afflicted(database)
     afflicted.load()
-    verdicts = [success(), success("other")]
-    assert afflicted.over(verdicts, NOON) is verdicts
-    afflicted.hear([Note(at=NOON, severity="high", key="run:job", job="job", title="job: failed")])
-    healed, other = afflicted.over(verdicts, NOON)
-    assert [note.kind for note in healed.notes] == ["recovery"] and other.notes == ()
-    again = afflicted.over(verdicts, NOON)
-    assert all(not verdict.notes for verdict in again)
+    assert ends(afflicted, database, success(), success("other")) == []
+    ends(afflicted, database, notes=[failure()])
+    (over,) = ends(afflicted, database, success(), success("other"))
+    assert (over.kind, over.job) == ("recovery", "job")
+    assert ends(afflicted, database, success(), success("other")) == []
+
+
+def test_a_problem_has_one_recovery_whenever_it_is_judged(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        afflicted = Afflicted(house.database)
+        judging = afflicted.add
+
+        def late(known: Iterable[tuple[str, str]]) -> None:
+            """The success is written after the failure was judged, and before the conductor is told of that."""
+            found = list(known)
+            if found:
+                ends(afflicted, house.database, success())
+            judging(found)
+
+        house.restart(opened=late)
+        ends(afflicted, house.database, notes=[failure()])
+        house.judges()
+        for _ in range(3):
+            ends(afflicted, house.database, success())
+            house.judges()
+        assert [one.kind for one in house.journal()] == ["problem", "recovery"]
+        assert house.problems() == []
+
+
+def test_a_failure_and_a_success_of_one_round_are_a_problem_and_its_end(database: Database) -> None:
+    afflicted = Afflicted(database)
+    lost = Verdict(run=RUN, notes=(failure(),))
+    assert [note.kind for note in ends(afflicted, database, lost, success())] == ["", "recovery"]
+    assert [note.kind for note in ends(afflicted, database, success(), lost)] == [""], (
+        "and the other way round not"
+    )
+    assert [note.kind for note in ends(afflicted, database, success())] == ["recovery"]
 
 
 def test_a_problem_that_a_successful_run_raises_again_is_not_over(database: Database) -> None:
     afflicted = Afflicted(database)
     disk = Note(at=NOON, severity="high", key="disk", job="job", title="full")
     for _ in range(3):
-        (judged,) = afflicted.over([success("job", disk)], NOON)
-        assert [note.key for note in judged.notes] == ["disk"], "and no row says so each time"
-    (judged,) = afflicted.over([success("job", Note(at=NOON, severity="low", title="by the way"))], NOON)
-    assert [note.kind for note in judged.notes][-1] == "recovery"
+        said = ends(afflicted, database, success("job", disk))
+        assert [note.key for note in said] == ["disk"], "and no row says so each time"
+    said = ends(
+        afflicted, database, success("job", Note(at=NOON, severity="low", job="job", title="by the way"))
+    )
+    assert [note.kind for note in said] == ["", "recovery"]
+
+
+def test_a_recovery_that_could_not_be_written_is_written_with_the_next_try(database: Database) -> None:
+    afflicted = Afflicted(database)
+    ends(afflicted, database, notes=[failure()])
+    with pytest.raises(ZeroDivisionError), database.write() as connection:
+        assert len(afflicted.judge(connection, (), [success()], NOON)) == 1
+        raise ZeroDivisionError
+    assert [note.kind for note in ends(afflicted, database, success())] == ["recovery"]
+
+
+def test_a_service_that_is_well_is_said_once(database: Database) -> None:
+    from jarvis.core.run import changed
+
+    afflicted = Afflicted(database)
+    ends(afflicted, database, notes=[failure()])
+    runs = changed(RUN, status=Status.RUNNING)
+    (over,) = ends(afflicted, database, notes=afflicted.well(runs, NOON))
+    assert (over.kind, over.key) == ("recovery", "run:job")
+    assert ends(afflicted, database, notes=afflicted.well(runs, NOON)) == []
+    assert afflicted.well(runs, NOON) == [], "and nobody looks again"
 
 
 def test_open_problems_are_known_after_a_restart(tmp_path: Path) -> None:
@@ -128,8 +196,13 @@ def test_open_problems_are_known_after_a_restart(tmp_path: Path) -> None:
         house.raises("late", key=alerts.SILENT)
         afflicted = Afflicted(house.database)
         afflicted.load()
-        ended = afflicted.over([success("job"), success("fresh"), success("late")], NOON)
-        assert [len(verdict.notes) for verdict in ended] == [1, 1, 0]
+        ended = ends(afflicted, house.database, success("job"), success("fresh"), success("late"))
+        assert [note.job for note in ended] == ["job", "fresh"]
+        again = Afflicted(house.database)
+        again.load()
+        assert ends(again, house.database, success("job"), success("fresh")) == [], (
+            "it is over, judged or not"
+        )
 
 
 def test_missed_moments_are_one_notice_that_names_jobs_and_counts() -> None:

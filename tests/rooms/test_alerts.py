@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from jarvis.core import alert as known
 from jarvis.core import policy
 from jarvis.core.alert import Wanted
 from jarvis.errors import StoreError
@@ -355,6 +358,18 @@ def test_the_ledger_wakes_the_dispatcher_after_the_commit_and_not_after_a_rollba
         with house.database.write() as connection:
             docket.current_silences(connection, house.now)
         assert woken == [1]
+
+
+def test_what_was_seen_while_the_ledger_was_held_is_written_afterwards(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        seen = [[house.note("late", key=known.LATE)]]
+        house.restart(looks=[lambda now: seen.pop() if seen else []])
+        with closing(sqlite3.connect(house.path)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreError):
+                house.judges()
+        house.judges()
+        assert [one.job for one in house.journal()] == ["late"], "who looks says it once"
 
 
 def test_told_counts_the_first_time_of_each_channel(tmp_path: Path) -> None:

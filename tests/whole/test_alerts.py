@@ -23,6 +23,12 @@ def titles(daemon: Daemon) -> list[str]:
     return [one["title"] for one in told(daemon)]
 
 
+def of_problems(daemon: Daemon) -> list[str]:
+    """The messages about problems; that a busy machine missed moments of a job is told besides."""
+    found = daemon.rows("SELECT subject FROM deliveries WHERE problem_id IS NOT NULL ORDER BY id")
+    return [row["subject"] for row in found]
+
+
 def everything(daemon: Daemon) -> str:
     """Titles and bodies: what waits at the same time goes together."""
     return "\n".join(f"{one['title']}\n{one['body']}" for one in told(daemon))
@@ -35,18 +41,18 @@ def test_a_job_that_fails_is_told_once_and_its_end_too(daemon: Daemon) -> None:
     assert daemon.stop() == 0
     daemon.start()
     daemon.wait_for("sore", "failed", count=6)
-    assert titles(daemon) == ["sore: failed: exit code 1"], "a restart does not tell it again"
+    assert of_problems(daemon) == ["sore: failed: exit code 1"], "a restart does not tell it again"
     (problem,) = until(
         lambda: [one for one in daemon.cli("alerts", "list", "--json") if one["count"] >= 4],
         "the problem is listed, and its failures are counted within a second or so",
     )
     assert list(problem["told"]) == ["file"]
     (daemon.folder / "well").touch()
-    until(lambda: len(titles(daemon)) == 2, "its end is told")
-    assert titles(daemon)[1] == "over: sore: failed: exit code 1"
+    until(lambda: "over: sore: failed: exit code 1" in everything(daemon), "its end is told")
+    assert of_problems(daemon) == ["sore: failed: exit code 1", "over: sore: failed: exit code 1"]
     assert daemon.cli("alerts", "list", "--json") == []
     successes = len(daemon.wait_for("sore", "succeeded", count=3))
-    ends = [row for row in daemon.notes() if row["kind"] == "recovery" and row["verdict"] == "sent"]
+    ends = [row for row in daemon.notes() if row["kind"] == "recovery"]
     assert len(ends) == 1, f"{successes} successes, and one end"
 
 

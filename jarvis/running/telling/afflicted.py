@@ -1,15 +1,21 @@
-"""Which jobs have an open problem that a success would end? Known in memory: the others' successes cost nothing."""
+"""Which problems does a success end? The ledger says so, in the transaction that writes the success.
+
+What is known in memory is a hint: jobs without it cost nothing. A hint that is out of date costs one look at the
+ledger, so each problem has one recovery, whoever judged what in the meantime.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+
+from sqlalchemy import Connection
 
 from jarvis.core import alert as alerts
 from jarvis.core.alert import Wanted
 from jarvis.core.run import Run, Status
+from jarvis.core.service import PREFIX
 from jarvis.running.judging import Verdict
 from jarvis.store import docket
 from jarvis.store.database import Database
@@ -17,10 +23,10 @@ from jarvis.store.journal import Note
 
 
 class Afflicted:
-    """Job -> keys of its open problems that a success without them would end.
+    """Job -> keys of its problems that a success without them would end; more than there are, never fewer.
 
-    ``hear`` and ``add`` may be called from any thread, the rest is the conductor's. ``stuck``: jobs of which it was
-    told, before this start, that a run waits too long.
+    Everything may be called from any thread. ``stuck``: jobs of which it was told, before this start, that a run
+    waits too long.
     """
 
     def __init__(self, database: Database) -> None:
@@ -32,9 +38,7 @@ class Afflicted:
     def load(self) -> None:
         """What the ledger knows: open problems, and alerts that nobody has judged."""
         with self._database.read() as connection:
-            known = [
-                (job, key) for job, _, key in (one.partition(":") for one in docket.troubled(connection))
-            ]
+            known = docket.troubled(connection)
         self.add(known)
         self.stuck = frozenset(job for job, key in known if key == alerts.QUEUE)
 
@@ -46,41 +50,55 @@ class Afflicted:
                     self._keys.setdefault(job, set()).add(key)
 
     def hear(self, notes: Iterable[Note]) -> None:
-        """These notes are being written."""
-        self.add(
-            (note.job, alerts.short_key(note.key)) for note in notes if _lasts(note) and note.job and note.key
-        )
+        """These notes are being written, in the transaction that is under way."""
+        self.add((note.job, key) for note in notes if note.job and (key := _lasts(note)))
 
-    def over(self, verdicts: Sequence[Verdict], now: datetime) -> Sequence[Verdict]:
-        """The verdicts, with a recovery where a run that succeeded ended problems of its job."""
-        if not self._keys and not any(judged.notes for judged in verdicts):
-            return verdicts
-        return [self._over(judged, now) for judged in verdicts]
+    def judge(
+        self, connection: Connection, notes: Sequence[Note], verdicts: Sequence[Verdict], now: datetime
+    ) -> list[Note]:
+        """What is written of a round: its notes, those of its ends, and the recoveries of what these ended.
 
-    def _over(self, judged: Verdict, now: datetime) -> Verdict:
-        run = judged.run
-        still = {alerts.short_key(note.key) for note in judged.notes if _lasts(note) and note.key}
-        ended = self._keys.get(run.job, set()) - still
-        self.hear(judged.notes)
-        if not ended or run.status is not Status.SUCCEEDED:
-            return judged
-        self._forget(run.job, ended)
-        over = Note(
-            at=now,
-            severity="info",
-            job=run.job,
-            run_id=run.id,
-            title=f"run {run.id} succeeded",
-            kind="recovery",
-            wanted=Wanted(still=tuple(sorted(still))),
-        )
-        return replace(judged, notes=(*judged.notes, over))
+        In the transaction that writes them. A recovery of what is not open is left out.
+        """
+        asked = {note.job for note in notes if note.kind == "recovery" and note.job}
+        raised = [
+            note.job for note in (*notes, *(each for one in verdicts for each in one.notes)) if _lasts(note)
+        ]
+        asked |= {one.run.job for one in verdicts if self._may_end(one.run, raised)}
+        found = docket.troubled(connection, asked) if asked else set()
+        self._known(asked, found)
+        said: list[Note] = []
+        for note in notes:
+            if note.kind == "recovery" and note.job and not any(_ends(note, one) for one in found):
+                continue
+            said.append(note)
+            _heard(note, found)
+        for judged in verdicts:
+            said += judged.notes
+            for note in judged.notes:
+                _heard(note, found)
+            if judged.run.job in asked and (over := _over(judged, found, now)):
+                said.append(over)
+                _heard(over, found)
+        self.hear(said)
+        return said
+
+    def _may_end(self, run: Run, raised: Collection[str | None]) -> bool:
+        """Whether its success may be the end of something; a service's process tells of problems by itself."""
+        if run.status is not Status.SUCCEEDED:
+            return False
+        return run.job in self._keys or run.job in raised or run.fire.startswith(PREFIX)
+
+    def _known(self, jobs: Iterable[str], found: Iterable[tuple[str, str]]) -> None:
+        """The ledger was asked about these jobs: that is what is open."""
+        with self._lock:
+            for job in jobs:
+                self._keys.pop(job, None)
+        self.add(found)
 
     def well(self, run: Run, now: datetime) -> list[Note]:
         """A service has been running long enough: that its earlier runs failed, or that it was left alone, is over."""
         ended = self._keys.get(run.job, set()) & {f"run:{run.job}", alerts.SERVICE}
-        if ended:
-            self._forget(run.job, ended)
         return [
             Note(
                 at=now,
@@ -94,12 +112,41 @@ class Afflicted:
             for key in sorted(ended)
         ]
 
-    def _forget(self, job: str, ended: set[str]) -> None:
-        with self._lock:
-            self._keys[job] -= ended
-            if not self._keys[job]:
-                del self._keys[job]
+
+def _over(judged: Verdict, found: Iterable[tuple[str, str]], now: datetime) -> Note | None:
+    """The recovery, where a run that succeeded ended problems of its job."""
+    run = judged.run
+    if run.status is not Status.SUCCEEDED:
+        return None
+    still = sorted({key for note in judged.notes if (key := _lasts(note))})
+    over = Note(
+        at=now,
+        severity="info",
+        job=run.job,
+        run_id=run.id,
+        title=f"run {run.id} succeeded",
+        kind="recovery",
+        wanted=Wanted(still=tuple(still)),
+    )
+    return over if any(_ends(over, one) for one in found) else None
 
 
-def _lasts(note: Note) -> bool:
-    return (note.kind or ("problem" if note.key else "notice")) == "problem"
+def _heard(note: Note, found: set[tuple[str, str]]) -> None:
+    """What is open when this was written, too."""
+    if key := _lasts(note):
+        found.add((note.job or "", key))
+    elif note.kind == "recovery":
+        found -= {one for one in found if _ends(note, one)}
+
+
+def _ends(note: Note, about: tuple[str, str]) -> bool:
+    """Whether this recovery ends the problem (job, key)."""
+    key = alerts.short_key(note.key) if note.key else None
+    return alerts.ends((note.job or "", key), note.wanted, about)
+
+
+def _lasts(note: Note) -> str | None:
+    """The key of the problem that a note is, as it is stored; None when it is none."""
+    if not note.key or (note.kind or "problem") != "problem":
+        return None
+    return alerts.short_key(note.key)

@@ -83,8 +83,8 @@ class Lateness:
     def _remembered(self, now: datetime) -> dict[Mark, datetime]:
         """What was open when the last daemon ended: said again after ``repeat``, ended when it is over."""
         with self._database.read() as connection:
-            found = [print_.partition(":") for print_ in docket.troubled(connection)]
-        return {(job, key): now for job, _, key in found if key in OURS}
+            found = docket.troubled(connection)
+        return {(job, key): now for job, key in found if key in OURS}
 
     def _late(self, now: datetime) -> Iterator[_Late]:
         watched = {name: line for name, line in self._lines().items() if _has_rule(line)}

@@ -10,6 +10,7 @@ from jarvis.alerts.dispatch import Dispatcher
 from jarvis.alerts.outbox import Outbox
 from jarvis.config import zone
 from jarvis.config.instance import Instance
+from jarvis.core import alert as alerts
 from jarvis.core.telling import Alerts
 from jarvis.running.conductor import Conductor
 from jarvis.running.readings import Clocks
@@ -75,7 +76,7 @@ def build(
 
 def _open(database: Database) -> set[str]:
     with database.read() as connection:
-        return docket.troubled(connection)
+        return {alerts.fingerprint(job, key) for job, key in docket.troubled(connection)}
 
 
 def _trouble(troubles: Troubles, emergencies: Emergencies, why: str | None, now: datetime) -> None:
