@@ -18,8 +18,7 @@ if TYPE_CHECKING:
         ending,
         memory,
         notices,
-        output,
-        passage,
+        outlets,
         processes,
         program,
         record,
@@ -34,8 +33,7 @@ else:
         ending,
         memory,
         notices,
-        output,
-        passage,
+        outlets,
         processes,
         program,
         record,
@@ -74,9 +72,7 @@ class Supervisor:
         self.record = record.Record(place.runs, request, place.boot)
         self.watch = watch.Watch(listening)
         self.remains = ending.Remains(self.record.folder)
-        self.forms = veil.Forms(request["hidden"])
-        self.output: output.Capture | None = None
-        self.passages: list[passage.Passage] = []
+        self.outlets = outlets.Outlets(request, self.watch)
         self.streams: program.Streams | None = None
         self.feed: stdin.Feed | None = None
         self.begun = time.time()
@@ -91,7 +87,7 @@ class Supervisor:
         self.perhaps_memory = False
 
     def live(self) -> int:
-        """1 claim, 2 start each program and see it end, 3 end what is left, 4 record, 5 tell."""
+        """1 claim, 2 start each program and see it end, 3 end what is left, 4 deliver, 5 record, 6 tell."""
         record.crash("supervisor.before-claim")
         self.record.claim()
         record.crash("supervisor.after-claim")
@@ -99,6 +95,7 @@ class Supervisor:
             self._prepare()
             self._perform()
             self._clear()
+            self._deliver()
         except Exception as error:
             # a fault of ours must end the job and be recorded, not leave it unsupervised
             self.error = fault(error)
@@ -107,10 +104,8 @@ class Supervisor:
         self._finish()
         record.crash("supervisor.after-result")
         told = notices.tell(self.place.notices, "ended", self.run, None)
-        if self.request["detach"] and (outputs := self._outputs()):
-            self.watch.linger(outputs)
-            for one in self.passages:
-                one.finish()
+        if self._may_stay:
+            self.outlets.linger()
         return TOLD if told else UNTOLD
 
     @property
@@ -120,7 +115,7 @@ class Supervisor:
 
     def close(self) -> None:
         """Give back everything that was opened for this run."""
-        for one in (self.record, self.output, *self.passages, self.streams, self.feed):
+        for one in (self.record, self.outlets, self.streams, self.feed):
             if one:
                 one.close()
 
@@ -128,14 +123,10 @@ class Supervisor:
         request = self.request
         if request["cause"] is not None:
             self.record.cause(request["cause"])
-        if "capture" in (request["stdout"]["kind"], request["stderr"]["kind"]):
-            self.output = output.Capture(self.record.folder, request["cap"], self._veil())
-            self.watch.capture(self.output)
+        self.outlets.open(self.record.folder)
+        captured = self.outlets.captured
         self.streams = program.Streams(
-            request,
-            self.output.writer if self.output else -1,
-            self.place.null,
-            self._lead if self.forms else None,
+            request, captured.writer if captured else -1, self.place.null, self.outlets.lead
         )
         self.memory_kills = memory.kills(self.place.memory)
         # whoever asked before the claim could be seen has not signalled
@@ -143,19 +134,6 @@ class Supervisor:
         self.begun = time.time()
         if request["timeout"] is not None:
             self.deadline = time.monotonic() + request["timeout"]
-
-    def _veil(self) -> veil.Veil | None:
-        return veil.Veil(self.forms) if self.forms else None
-
-    def _lead(self, path: str, file: int) -> int:
-        """A file of the job's own is written to by this process when there are secrets to keep out of it."""
-        one = passage.Passage(path, file, veil.Veil(self.forms))
-        self.passages.append(one)
-        self.watch.capture(one)
-        return one.writer
-
-    def _outputs(self) -> list[output.Capture | passage.Passage]:
-        return [*([self.output] if self.output else []), *self.passages]
 
     def _perform(self) -> None:
         """Before steps, the program, after steps: each only when what came before it went well."""
@@ -177,8 +155,7 @@ class Supervisor:
                 self.error, self.code, self.step = str(error), error.code, name
             return False
         if final:
-            for output in self._outputs():
-                output.close_writer()
+            self.outlets.close_writers()
         good = self._wait() and self._judge(name, ignore)
         if not good and (self.stopped or not ignore):
             self.step = name
@@ -219,6 +196,8 @@ class Supervisor:
         return True
 
     def _must_end(self, now: float) -> bool:
+        if self.stopped is not None:
+            return True
         if self._asked():
             self.stopped = "cancelled"
         elif self.deadline is not None and now >= self.deadline:
@@ -244,30 +223,34 @@ class Supervisor:
 
     def _clear(self) -> None:
         """End what the job left behind; a detached job's children may stay, unless it had to be stopped."""
-        if self.stopped is None and self.request["detach"]:
+        if self._may_stay:
             self.watch.reap()
             return
         grace = SETTLE if self.stopped is None else min(SETTLE, self.request["stop_after"])
         self.remains.clear(self.watch, grace=0.0 if self.killed else grace, thorough=self.stopped is not None)
 
+    @property
+    def _may_stay(self) -> bool:
+        """What a detached job left running goes on, unless the run had to be stopped."""
+        return bool(self.request["detach"]) and self.stopped is None
+
+    def _deliver(self) -> None:
+        """A file that takes what was written slowly (a pipe, a terminal) gets all of it, as from the job itself."""
+        if not self._may_stay:
+            patience = max(self.request["stop_after"], SETTLE)
+            self.outlets.deliver(self._must_end, self.deadline, patience)
+
     def _finish(self) -> None:
-        if self.output:
-            self.output.drain()
-            self.output.finish()
-        for one in self.passages:
-            one.drain()
-            # what a detached job left running may still write the rest of a secret
-            if not self.request["detach"]:
-                one.finish()
+        self.outlets.drain()
+        self.outlets.finish(everything=not self._may_stay)
         record.crash("supervisor.before-result")
         self.record.result(self._result())
-        if self.output:
-            self.output.forget_ring()
+        if self.outlets.captured:
+            self.outlets.captured.forget_ring()
 
     def _result(self) -> dict[str, Any]:
         cancelled = self.stopped == "cancelled"
-        kept = self.output
-        problems = [one.problem for one in self._outputs() if one.problem]
+        kept = self.outlets.captured
         hide = self._hide
         return {
             "run": self.run,
@@ -282,7 +265,7 @@ class Supervisor:
             "output_bytes": kept.total if kept else 0,
             "output_dropped": kept.dropped if kept else 0,
             "output_head": kept.head if kept else 0,
-            "output_problem": hide("; ".join(problems) or None),
+            "output_problem": hide(self.outlets.problem),
             "survivors": self.remains.ended,
             "unkillable": self.remains.unkillable[:100],
             "max_rss_kb": self.watch.max_rss // (1024 if processes.MACOS else 1),
@@ -291,7 +274,7 @@ class Supervisor:
         }
 
     def _hide(self, text: str | None) -> str | None:
-        return text if text is None else veil.hide(text, self.forms)
+        return text if text is None else veil.hide(text, self.outlets.forms)
 
 
 def fault(error: Exception) -> str:

@@ -46,6 +46,7 @@ def supervised(run: Run, job: Job, result: Result, outcome: Outcome | None, now:
         "exit_code": result.exit_code if result.signal is None else -result.signal,
         "output_bytes": result.output_bytes,
         "output_dropped": result.output_dropped,
+        "error": _clean(result.output_problem),
     }
     return _verdict(run, reason, changes, job, outcome, now)
 
@@ -98,7 +99,7 @@ def _verdict(
         changes |= {
             "result": _clean(outcome.result),
             "numbers": outcome.numbers,
-            "error": _clean(outcome.error),
+            "error": "\n\n".join(filter(None, (_clean(outcome.error), changes.get("error")))) or None,
         }
     # What was said when it was queued (a retry after ..., a rerun) stays, unless its end has a reason of its own.
     run = changed(run, **changes, reason=_clean(reason) or run.reason)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,20 @@ class House:
 
     def sh(self, script: str, **fields: Any) -> launch.Result:
         return self.run("/bin/sh", "-c", script, **fields)
+
+    def overtime(self, *argv: str, ready: Callable[[], Any], **fields: Any) -> launch.Result:
+        """Run into a timeout, once ``ready``: where that was not so in time, try again with a longer one."""
+        for seconds in (0.4, 4.0, 40.0):
+            request = self.request(*argv, timeout=timedelta(seconds=seconds), **fields)
+            if self._gets(request, ready):
+                return self.result(request.run)
+        raise AssertionError(f"not ready within {seconds} s: {argv}")
+
+    def _gets(self, request: launch.Request, ready: Callable[[], Any]) -> bool:
+        """Start it; does it get ready before it ends?"""
+        self.launcher.launch([request])
+        seen = until(lambda: "ready" if ready() else self.said("ended", request.run), 2 * PATIENCE)
+        return bool(seen == "ready")
 
     def notice(self, kind: str, run: int) -> launch.Notice:
         """Wait until this has been said."""
@@ -96,14 +111,14 @@ def house(runs: Path, **options: Any) -> Iterator[House]:
         made.launcher.close()
 
 
-def until(what: Callable[[], Any]) -> Any:
+def until(what: Callable[[], Any], patience: float = PATIENCE) -> Any:
     """Wait until something is true; its value."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         if value := what():
             return value
         time.sleep(0.01)
-    raise AssertionError(f"not within {PATIENCE} s")
+    raise AssertionError(f"not within {patience} s")
 
 
 def running(mark: str) -> list[int]:

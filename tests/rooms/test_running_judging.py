@@ -17,6 +17,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 RUN = Run(id=7, job="job", fire="manual:1", attempt=1, status=Status.RUNNING, scheduled_at=NOW, queued_at=NOW)
 COMMAND = {"command": "true"}
 PYTHON = {"run": "probe", "retry": "none"}
+FULL = "not all output is in /dev/full: No space left on device"
 TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 1, in run\nValueError: bad\nnews\n'
 
 
@@ -125,6 +126,24 @@ def test_how_a_program_ended(
 def test_what_a_handler_left_counts(left: Outcome, status: str, reason: str | None) -> None:
     run = judged(PYTHON, left, exit_code=left.exit_code).run
     assert (run.status.value, run.reason) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    ("body", "left", "error"),
+    [
+        pytest.param(COMMAND, None, FULL, id="a command"),
+        pytest.param(PYTHON, Outcome(status="ok"), FULL, id="a handler"),
+        pytest.param(
+            PYTHON, Outcome(status="error", error="words"), f"words\n\n{FULL}", id="a handler with an error"
+        ),
+    ],
+)
+def test_output_that_is_not_where_it_should_be_is_said_on_the_run(
+    body: dict[str, Any], left: Outcome | None, error: str
+) -> None:
+    run = judged(body, left, output_problem=FULL).run
+    assert run.error == error
+    assert run.status is (Status.FAILED if left and left.error else Status.SUCCEEDED)
 
 
 def test_what_a_handler_left_before_it_was_killed_does_not_count() -> None:

@@ -8,8 +8,10 @@ import json
 import os
 import stat
 import sys
+import time
 import urllib.parse
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -428,33 +430,100 @@ class TestFile:
         fifo = tmp_path / "fifo"
         os.mkfifo(fifo)
         reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        script = 'i=0; while [ $i -lt 20000 ]; do echo "$i $S"; i=$((i+1)); done'
-        run = house.start(
-            *("/bin/sh", "-c", script),
-            env={"S": CANARY},
-            hidden=(CANARY,),
-            stdout=launch.Stream(kind="append", path=str(fifo)),
-        )
+        run = self.start(house, fifo, 'i=0; while [ $i -lt 20000 ]; do echo "$i $S"; i=$((i+1)); done')
         house.notice("started", run)
         os.set_blocking(reader, True)
         with os.fdopen(reader, "rb") as file:
             text = file.read(60_000)
             assert not house.said("ended", run)
             text += file.read()
-        house.result(run)
+        assert house.result(run).output_problem is None
         assert text.decode() == "".join(f"{number} {MARK}\n" for number in range(20_000))
-        stuck = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        run = house.start(
-            *("/bin/sh", "-c", f"{script}; sleep 60"),
-            env={"S": CANARY},
-            hidden=(CANARY,),
-            stdout=launch.Stream(kind="append", path=str(fifo)),
-        )
-        house.notice("started", run)
+
+    def test_that_is_read_after_the_end_of_the_job_still_gets_all_of_it(
+        self, house: House, tmp_path: Path
+    ) -> None:
+        """Far more than the pipe itself holds; the last bytes could be the beginning of a secret."""
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        run = self.start(house, fifo, f'printf %0150000d 0; printf "${{S}}{CANARY[:7]}"; exit 3')
+        pid = house.notice("started", run).pid
+        until(lambda: not Path(f"/proc/{pid}").exists())
+        os.set_blocking(reader, True)
+        text = b""
+        while len(text) < 80_000:
+            text += os.read(reader, 1_000)
+            assert not house.said("ended", run)
+        with os.fdopen(reader, "rb") as file:
+            text += file.read()
+        result = house.result(run)
+        assert text.decode() == "0" * 150_000 + MARK + CANARY[:7]
+        assert (result.exit_code, result.output_problem) == (3, None)
+
+    def test_that_takes_nothing_any_more_is_given_up_when_the_run_is_cancelled(
+        self, house: House, tmp_path: Path
+    ) -> None:
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        run = self.start(house, fifo, "printf %0100000d 0", stop_after=timedelta(seconds=0.1))
+        pid = house.notice("started", run).pid
+        until(lambda: not Path(f"/proc/{pid}").exists())
         house.launcher.stop_run(run, "enough")
         result = house.result(run)
-        assert result.cancelled == "enough"
-        os.close(stuck)
+        assert (result.cancelled, result.timed_out, result.exit_code) == ("enough", False, 0)
+        taken = len(os.read(reader, 200_000))
+        os.close(reader)
+        missing = f"{100_000 - taken:,} bytes were not taken before the run had to end"
+        assert result.output_problem == f"not all output is in {fifo}: {missing}"
+
+    def test_that_takes_nothing_any_more_is_given_up_when_the_time_is_over(
+        self, house: House, tmp_path: Path
+    ) -> None:
+        fifo, done = tmp_path / "fifo", tmp_path / "done"
+        os.mkfifo(fifo)
+        full = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+        assert os.write(full, b"x" * 1_000_000) < 1_000_000
+        stream = launch.Stream(kind="append", path=str(fifo))
+        result = house.overtime(
+            *("/bin/sh", "-c", f"printf hello; touch {done}"),
+            ready=done.exists,
+            stdout=stream,
+            hidden=(CANARY,),
+            stop_after=timedelta(),
+        )
+        os.close(full)
+        assert (result.timed_out, result.cancelled, result.exit_code) == (True, None, 0)
+        missing = "5 bytes were not taken before the run had to end"
+        assert result.output_problem == f"not all output is in {fifo}: {missing}"
+
+    def test_that_is_read_a_little_at_a_time_is_not_given_up(self, house: House, tmp_path: Path) -> None:
+        """A pipe has no room again until a whole page of it was read: what counts is that somebody reads."""
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        run = self.start(house, fifo, "printf %0066000d 0", stop_after=timedelta())
+        pid = house.notice("started", run).pid
+        until(lambda: not Path(f"/proc/{pid}").exists())
+        house.launcher.stop_run(run, "enough")
+        text, end = b"", time.monotonic() + 3.0  # nobody counts as reading after 2
+        while time.monotonic() < end:
+            text += os.read(reader, 10)
+            assert not house.said("ended", run)
+            time.sleep(0.05)
+        os.set_blocking(reader, True)
+        with os.fdopen(reader, "rb") as file:
+            text += file.read()
+        assert text == b"0" * 66_000
+        assert house.result(run).output_problem is None
+
+    @staticmethod
+    def start(house: House, fifo: Path, script: str, **fields: Any) -> int:
+        stream = launch.Stream(kind="append", path=str(fifo))
+        return house.start(
+            *("/bin/sh", "-c", script), env={"S": CANARY}, hidden=(CANARY,), stdout=stream, **fields
+        )
 
     @pytest.mark.needs("linux")
     def test_on_a_full_disk_is_told_and_the_job_goes_on(self, house: House) -> None:

@@ -51,8 +51,7 @@ class Watch:
 
     def turn(self, until: float | None) -> None:
         """Wait for something to happen, at most until then (monotonic), and deal with it."""
-        wait = None if until is None else max(0.0, until - time.monotonic()) * 1000 + 1
-        for fd, _ in self._poll.poll(wait):
+        for fd, _ in self._poll.poll(_milliseconds(until)):
             if fd == self.ears.wake:
                 self.ears.clear()
                 self.reap()
@@ -92,8 +91,16 @@ class Watch:
             output.close_writer()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while (outputs := [output for output in outputs if output.linger()]) and not self.ears.end:
-            poll = select.poll()
-            for fd, event in (*(output.awaits for output in outputs), (self.ears.wake, select.POLLIN)):
-                poll.register(fd, event)
-            poll.poll()
-            self.ears.clear()
+            self.stand_by(outputs, None)
+
+    def stand_by(self, outputs: Sequence[Capture | Passage], until: float | None) -> None:
+        """Wait until one of these can go on or a signal comes, at most until then (monotonic)."""
+        poll = select.poll()
+        for fd, event in (*(output.awaits for output in outputs), (self.ears.wake, select.POLLIN)):
+            poll.register(fd, event)
+        poll.poll(_milliseconds(until))
+        self.ears.clear()
+
+
+def _milliseconds(until: float | None) -> float | None:
+    return None if until is None else max(0.0, until - time.monotonic()) * 1000 + 1
