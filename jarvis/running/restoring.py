@@ -69,10 +69,9 @@ def open_ledger(database: Database, folder: Path, now: datetime) -> tuple[bool, 
 
     Raises StoreError for what only a person can mend (a newer version, a folder that cannot be written).
     """
-    gone = not database.path.exists() and any(_numbers(folder))
-    damage = "the ledger's file is gone" if gone else None
+    damage = _missing(database.path) if any(_numbers(folder)) else None
     new = False
-    if not gone:
+    if damage is None:
         try:
             new = database.open()
             damage = database.damaged()
@@ -105,10 +104,13 @@ def open_patiently(
 
 
 def reopen(database: Database, now: datetime) -> Restored:
-    """The file was deleted or exchanged while Jarvis ran. One that somebody put there is used if it is good."""
+    """The file was deleted or exchanged while Jarvis ran. One that somebody put there is used if it is good.
+
+    An empty file is none: whoever opens a ledger that was just deleted makes one.
+    """
     why = "the ledger's file was deleted or exchanged while Jarvis ran"
     with database.exclusive():
-        if database.path.exists():
+        if _missing(database.path) is None:
             database.close()
             try:
                 database.open()
@@ -117,6 +119,13 @@ def reopen(database: Database, now: datetime) -> Restored:
             except StoreError as error:
                 why = f"{why}; what lies there cannot be used ({error})"
         return replace_ledger(database, why, now)
+
+
+def _missing(path: Path) -> str | None:
+    """Why there is no ledger to open here, or None."""
+    if not path.exists():
+        return "the ledger's file is gone"
+    return None if path.stat().st_size else "the ledger's file is empty"
 
 
 def _set_aside(path: Path, now: datetime) -> Path | None:

@@ -81,6 +81,12 @@ def cut_in_half(past: Past) -> None:
         file.truncate(past.ledger.stat().st_size // 2 // 4096 * 4096)
 
 
+def empty(past: Past) -> None:
+    """As any program leaves it that opens a ledger which was just deleted."""
+    remove(past)
+    past.ledger.touch(mode=0o600)
+
+
 def without_copy(past: Past) -> None:
     remove(past)
     past.backup.unlink()
@@ -115,6 +121,7 @@ def went_on(past: Past) -> None:
         pytest.param(spoil_header, True, id="its header is damaged"),
         pytest.param(cut_in_half, True, id="half of it is gone"),
         pytest.param(remove, True, id="deleted, with a copy"),
+        pytest.param(empty, True, id="an empty file"),
         pytest.param(without_copy, False, id="deleted, without a copy"),
         pytest.param(without_good_copy, False, id="deleted, with a copy that is damaged too"),
     ],
@@ -172,6 +179,7 @@ def test_a_ledger_exchanged_for_an_older_copy_while_jarvis_was_down(past: Past) 
     "harm",
     [
         pytest.param(remove, id="deleted"),
+        pytest.param(empty, id="replaced by an empty file"),
         pytest.param(exchanged_by_the_copy, id="exchanged by an older copy"),
     ],
 )
