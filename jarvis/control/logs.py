@@ -22,8 +22,11 @@ CHATTY = (
     "tzlocal",
     "watchfiles",
     "httpcore2",
+    "httpx2",
+    "requests",
+    "urllib3",
 )
-"""What they have to say helps nobody, also when everything is logged."""
+"""What they have to say helps nobody, also when everything is logged; and some name addresses with tokens in them."""
 
 
 class _File(RotatingFileHandler):

@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 
+from jarvis.alerts.channels import Channels
+from jarvis.alerts.message import Message
 from jarvis.control import logs
+from jarvis.core.telling import Alerts
 
 log = logging.getLogger("jarvis.test")
 
@@ -64,6 +70,27 @@ def test_no_line_stands_twice_in_one_file(tmp_path: Path, same: bool) -> None:
         )
     assert file.read_text().count("only once") == 1
     assert same or other.read_text().count("only once") == 1
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_the_token_in_the_address_of_a_channel_is_in_no_log(
+    tmp_path: Path, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)  # the receiver, in this process
+    httpserver.expect_request(re.compile("/.*"), method="POST").respond_with_data("{}")
+    server = f"127.0.0.1:{httpserver.port}"
+    bot = {"telegram": {"token": "71:telegrams", "chat": "1", "api": f"http://{server}"}}
+    wanted = Alerts.model_validate({"channels": {"bot": bot, "hook": f"json://{server}/T0/hooktoken"}})
+    channels = Channels.of(wanted, folder=tmp_path, environ={})
+    file = tmp_path / "jarvis-daemon.log"
+    logs.set_up(file, level=level, as_json=False, foreground=False)
+    for name in ("bot", "hook"):
+        channels.send(name, Message(title="t", body="b", at=datetime.now(UTC), severity="high"))
+    log.info("sent")
+    paths = [request.path for request, _ in httpserver.log]
+    assert paths == ["/bot71:telegrams/sendMessage", "/T0/hooktoken"]
+    said = file.read_text()
+    assert "sent" in said and "telegrams" not in said and "hooktoken" not in said
 
 
 @pytest.mark.needs("linux")
