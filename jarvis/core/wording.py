@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -13,7 +14,10 @@ from jarvis.core.duration import spell
 TITLE_SHOWN = 200
 TEXT_SHOWN = 3_000
 LINES = 40
+LAST_LINES = 15
+LAST_SHOWN = 1_500
 JOBS_SHOWN = 20
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
 def alert(group: Sequence[Alert], problem: Problem | None) -> tuple[str, str]:
@@ -22,7 +26,8 @@ def alert(group: Sequence[Alert], problem: Problem | None) -> tuple[str, str]:
         return _several(group)
     one = group[0]
     subject = cut(one.title, TITLE_SHOWN)
-    parts = [cut(one.text, TEXT_SHOWN)] if one.text.strip() and one.text.strip() != one.title else []
+    text = _beyond(one)
+    parts = [cut(text, TEXT_SHOWN)] if text else []
     if problem is not None and problem.count > problem.wanted.times and problem.told:
         lasted = length(problem.last_at - problem.first_at)
         subject = f"still: {subject}"
@@ -30,6 +35,13 @@ def alert(group: Sequence[Alert], problem: Problem | None) -> tuple[str, str]:
     elif problem is not None and problem.count > 1:
         parts.append(f"{problem.count} times in a row.")
     return subject, "\n\n".join([*parts, _look(one, problem)]).strip()
+
+
+def _beyond(one: Alert) -> str:
+    """An alert's text without a first line that its title says already."""
+    first, _, rest = one.text.strip().partition("\n")
+    said = f": {one.title}".endswith(f": {first.strip()}")
+    return rest.strip("\n") if said else one.text.strip()
 
 
 def _look(one: Alert, problem: Problem | None) -> str:
@@ -44,11 +56,28 @@ def _several(group: Sequence[Alert]) -> tuple[str, str]:
     about = _plural(len(jobs), "job") if len(jobs) > 1 else f"{jobs[0]}: {len(group)} alerts"
     first = group[0]
     cause = first.title.removeprefix(f"{first.job}: ") if first.job else first.title
-    lines = [f"- {cut(one.title, TITLE_SHOWN)}" for one in group[:LINES]]
+    lines = [f"- {cut(one.title, TITLE_SHOWN)}{_below(one)}" for one in group[:LINES]]
     if len(group) > LINES:
         rest = list(dict.fromkeys(one.job or "jarvis" for one in group[LINES:]))
         lines.append(f"and {len(group) - LINES} more: {_some(rest)}")
     return cut(f"{about}: {cause}", TITLE_SHOWN), "\n".join(lines)
+
+
+def _below(one: Alert) -> str:
+    """The last line of an alert's text, when that says more than its title."""
+    last = (_beyond(one).splitlines() or [""])[-1].strip()
+    return f"\n  {cut(last, TITLE_SHOWN)}" if last else ""
+
+
+def last_words(output: str) -> str:
+    """The end of what a program wrote: whole lines if they are not too long, without colours."""
+    lines = _COLOUR.sub("", output.lstrip("\ufffd")).rstrip().splitlines()[-LAST_LINES:]
+    text = "\n".join(line.rstrip() for line in lines).strip("\n")
+    if len(text) <= LAST_SHOWN:
+        return text
+    kept = text[1 - LAST_SHOWN :]
+    whole = kept.partition("\n")[2]
+    return whole or f"…{kept}"
 
 
 def over_title(problem: Problem) -> str:

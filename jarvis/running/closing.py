@@ -34,8 +34,8 @@ def verdict(run: Run, job: Job, launcher: Launcher, now: datetime) -> Verdict | 
     match launcher.find(run.id):
         case Finished(result=result):
             judged = judging.supervised(run, job, result, outcome(launcher.left(run.id)), now)
-            if judged.delivers and not job.python:
-                judged = replace(judged, output=launcher.tail(run.id, result.output_bytes, results.TAIL))
+            if judging.needs_output(judged, job):
+                judged = judging.with_output(judged, launcher.tail(run.id, result.output_bytes, results.TAIL))
             return judged
         case Dead():
             killed = launcher.bury(run.id)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from jarvis.core import wording
 from jarvis.core.duration import spell
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status, changed
@@ -79,6 +80,22 @@ def lost(run: Run, job: Job, why: str, now: datetime) -> Verdict:
     if job.service and job.thread:  # it ended with the daemon, and begins with it
         return replace(judged, notes=())
     return replace(judged, retry_at=now, rerun=True) if job.spec.on_lost == "rerun" else judged
+
+
+def needs_output(judged: Verdict, job: Job) -> bool:
+    """Whether what the run wrote is to be delivered, or says more about its end than Jarvis can."""
+    return (judged.delivers is not None and not job.python) or any(map(_wordless, judged.notes))
+
+
+def with_output(judged: Verdict, output: str) -> Verdict:
+    """With the end of what the run wrote: for its delivery, and in the alert that it ended badly."""
+    words = wording.last_words(_clean(output) or "")
+    notes = tuple(replace(note, text=words) if _wordless(note) else note for note in judged.notes)
+    return replace(judged, output=output, notes=notes)
+
+
+def _wordless(note: Note) -> bool:
+    return note.key == alarms.key(note.job) and not note.text
 
 
 def closed(run: Run, status: Status, why: str, now: datetime) -> Run:

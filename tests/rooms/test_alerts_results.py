@@ -82,6 +82,11 @@ JOBS = """
       unsent: {command: "true", deliver: {to: broken}}
       long: {command: "seq 20000", deliver: {to: file}}
       plain: {command: "true"}
+      spoken: {command: "printf '\\\\033[31mtar: /mnt: no space left\\\\033[0m\\\\n\\\\n'; exit 7"}
+      rows: {command: "seq 100000; exit 1"}
+      slow: {command: "echo step 1 of 9; sleep 60", timeout: 1s}
+      died: {run: dies, retry: none}
+      raises: {run: raises, retry: none}
     alerts:
       channels:
         file: {journal: file.jsonl, rate: 0s}
@@ -90,10 +95,18 @@ JOBS = """
       to: other
 """
 
+HANDLERS = {
+    "dies": '"""Die."""\nimport os\n\ndef run(ctx):\n    print("what it printed", flush=True)\n    os._exit(3)\n',
+    "raises": '"""Raise."""\n\ndef run(ctx):\n    print("what it printed", flush=True)\n    raise OSError("no luck")\n',
+}
+
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[Running]:
-    with Running(tmp_path, JOBS).open() as opened:
+    made = Running(tmp_path, JOBS)
+    for name, body in HANDLERS.items():
+        (tmp_path / "handlers" / f"{name}.py").write_text(body)
+    with made.open() as opened:
         assert isinstance(opened, Running)
         yield opened
 
@@ -126,6 +139,24 @@ def test_a_failure_is_delivered_with_its_reason(house: Running) -> None:
     house.finish("report", CODE=3)
     (one,) = said(house)
     assert (one["body"], one["severity"]) == ("exit code 3\n\n41 $task_name files", "high")
+
+
+@pytest.mark.parametrize(("job", "words"), [
+    ("spoken", "tar: /mnt: no space left"),
+    ("rows", "\n".join(str(number) for number in range(99_986, 100_001))),
+    ("slow", "step 1 of 9"),
+    ("died", "what it printed"),
+], ids=["a program", "a long output", "a timeout", "a handler that died"])  # fmt: skip
+def test_the_alert_of_a_bad_end_has_the_last_words_of_the_run(house: Running, job: str, words: str) -> None:
+    number = house.finish(job).id
+    found = [note for note in house.notes() if note.run_id == number]
+    assert [note.text for note in found] == [words]
+
+
+def test_an_error_of_a_handler_is_told_and_not_its_output(house: Running) -> None:
+    number = house.finish("raises").id
+    (note,) = [note for note in house.notes() if note.run_id == number]
+    assert note.text.startswith("Traceback") and "what it printed" not in note.text
 
 
 def test_templates_of_ones_own(house: Running) -> None:

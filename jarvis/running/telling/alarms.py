@@ -29,6 +29,11 @@ def wanted(job: Job | None) -> Wanted:
     return Wanted(to=tuple(stages.names(asked.to)), repeat=asked.repeat, recovery=asked.recovery)
 
 
+def key(job: str | None) -> str:
+    """The key of the problem that runs of the job end badly."""
+    return f"run:{job}"
+
+
 def outcome(run: Run, job: Job | None, now: datetime, *, times: int = 1) -> tuple[Note, ...]:
     """The alert that a fire ended so, if the job's rule names that ending. ``times``: for how many fires it stands."""
     asked = rule(job)
@@ -40,7 +45,7 @@ def outcome(run: Run, job: Job | None, now: datetime, *, times: int = 1) -> tupl
         Note(
             at=now,
             severity=alerts.ALIASES.get(asked.severity, asked.severity),
-            key=f"run:{run.job}",
+            key=key(run.job),
             job=run.job,
             run_id=run.id or None,
             title=f"{run.job}: {run.status.value.replace('_', ' ')}: {reason}{attempts}",
