@@ -54,9 +54,10 @@ def text(settings: Settings) -> str:
     """The unit as text.
 
     Restart=on-failure: `jarvis down` (exit 0) stays down. KillMode=process: running jobs belong to their own
-    supervisors, which the next Jarvis adopts. No sandbox: a job may do what its owner may do.
+    supervisors, which the next Jarvis adopts. No sandbox: a job may do what its owner may do. ExecReload is
+    `jarvis reload`, whose answer `systemctl reload` waits for: a mistake in jobs.yaml makes it fail.
     """
-    program, *words = settings.arguments
+    program = settings.arguments[0]
     if any(character in program for character in "\"'\\"):
         raise JarvisError(
             f"{program}: systemd takes no program with a quote or backslash in its path; rename it"
@@ -72,8 +73,8 @@ def text(settings: Settings) -> str:
         "NotifyAccess=main",
         *([f"User={settings.user}"] if settings.system else []),
         f"WorkingDirectory={specifiers(str(settings.home))}",
-        f"ExecStart={' '.join([quote(program), *map(argument, words)])}",
-        "ExecReload=/bin/kill -HUP $MAINPID",
+        f"ExecStart={_command(settings.arguments)}",
+        f"ExecReload={_command(_reload(settings.arguments))}",
         "Restart=on-failure",
         "RestartSec=5",
         "WatchdogSec=60",
@@ -89,6 +90,17 @@ def text(settings: Settings) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _reload(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """``… jarvis up --config …`` as ``… jarvis reload --config …``."""
+    verb = arguments.index("up")
+    return (*arguments[:verb], "reload", *arguments[verb + 1 :])
+
+
+def _command(arguments: tuple[str, ...]) -> str:
+    program, *words = arguments
+    return " ".join([quote(program), *map(argument, words)])
 
 
 def quote(word: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,23 @@ from pathlib import Path
 import pytest
 
 from tests.house import tree
+
+EVERYWHERE = {"bash", "ionice", "mount", "setsid", "unshare", "git", "root", "not-root", "linux", "macos"}
+"""What is no program, or one that no Debian is without (git: scripts/setup says that it is missing)."""
+
+
+def test_it_installs_every_program_a_test_needs() -> None:
+    marks = [
+        name
+        for module in tree.modules("tests")
+        if module.name != "test_skipping.py"  # which needs what nobody has
+        for mark in re.findall(r"mark\.needs\(([^)]*)\)", (tree.ROOT / module).read_text())
+        for name in re.findall(r'"([^"]+)"', mark)
+    ]
+    script = (tree.ROOT / "scripts/setup").read_text()
+    said = {"systemctl": "systemd-analyze"}  # of the same package
+    missing = {name for name in marks if f"command -v {said.get(name, name)} " not in script}
+    assert missing - EVERYWHERE == set()
 
 
 @pytest.fixture
