@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.openapi.utils import get_openapi
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from jarvis import errors
 from jarvis.app import App
@@ -136,24 +137,15 @@ def _bound(path: Path) -> socket.socket:
     return found
 
 
-def build(desk: Desk) -> FastAPI:
+def build(desk: Desk) -> Starlette:
     """The application: one path a verb."""
-    api = FastAPI(title="Jarvis", version=VERSION, docs_url=None, redoc_url=None)
     asker = _Asker(desk)
-    for verb in verbs.ALL:
-        api.add_api_route(
-            _path(verb),
-            asker.endpoint(verb),
-            methods=["GET", "POST"] if verb.reads else ["POST"],
-            name=verb.name,
-            operation_id=verb.name,
-            summary=verb.help,
-            include_in_schema=False,
-        )
-    api.add_api_route("/healthz", asker.healthz, methods=["GET"], include_in_schema=False)
-    api.add_exception_handler(HTTPException, _refused)
-    api.openapi = lambda: _described(api)  # type: ignore[method-assign]
-    return api
+    routes = [
+        Route(_path(verb), asker.endpoint(verb), methods=["GET", "POST"] if verb.reads else ["POST"])
+        for verb in verbs.ALL
+    ]
+    routes += [Route("/healthz", asker.healthz), Route("/openapi.json", _described)]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _refused})
 
 
 def _path(verb: Verb) -> str:
@@ -170,7 +162,7 @@ class _Asker:
     def endpoint(self, verb: Verb) -> Callable[[Request], Awaitable[Response]]:
         async def ask(request: Request) -> Response:
             try:
-                values = _query(verb, request) if request.method == "GET" else await _body(request)
+                values = await _body(request) if request.method == "POST" else _query(verb, request)
                 return _answer(await self._in_thread(verb.name, values))
             except JarvisError as error:
                 return _told(error)
@@ -274,11 +266,10 @@ async def _refused(request: Request, error: Exception) -> Response:
     return _answer({"error": said, "kind": kind, "exit_code": 1 if code == 404 else 2}, code)
 
 
-def _described(api: FastAPI) -> dict[str, Any]:
+async def _described(_request: Request) -> Response:
     """OpenAPI, each verb with its form."""
-    document = get_openapi(title=api.title, version=api.version, routes=[])
-    document["components"] = {"schemas": {"Error": ERROR}}
     failure = {"description": "what is wrong", "content": _json({"$ref": "#/components/schemas/Error"})}
+    paths = {}
     for verb in verbs.ALL:
         operation = {
             "operationId": verb.name,
@@ -288,8 +279,15 @@ def _described(api: FastAPI) -> dict[str, Any]:
             "requestBody": {"content": _json(verb.schema())},
             "responses": {"200": {"description": "the answer", "content": _json({})}, "4XX": failure},
         }
-        document["paths"][_path(verb)] = {"post": operation}
-    return document
+        paths[_path(verb)] = {"post": operation}
+    return _answer(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "Jarvis", "version": VERSION},
+            "paths": paths,
+            "components": {"schemas": {"Error": ERROR}},
+        }
+    )
 
 
 def _json(schema: Mapping[str, Any]) -> dict[str, Any]:

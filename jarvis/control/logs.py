@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-import structlog
+from jarvis.control import lines
 
 SIZE = 10_000_000
 COPIES = 5
@@ -49,11 +49,11 @@ class _File(RotatingFileHandler):
 def set_up(file: Path, *, level: str, as_json: bool, foreground: bool) -> None:
     """Send all logging to ``file`` (10 MB, five old ones kept) and, in the foreground, to stderr."""
     to_file = _File(file, maxBytes=SIZE, backupCount=COPIES, encoding="utf-8", errors="backslashreplace")
-    to_file.setFormatter(_formatter(_renderer(as_json, colours=False)))
+    to_file.setFormatter(_formatter(as_json, colours=False))
     handlers: list[logging.Handler] = [to_file]
     if foreground and not _same(file):
         to_people = logging.StreamHandler(sys.stderr)
-        to_people.setFormatter(_formatter(_renderer(as_json, colours=sys.stderr.isatty())))
+        to_people.setFormatter(_formatter(as_json, colours=sys.stderr.isatty()))
         handlers.append(to_people)
     root = logging.getLogger()
     for old in list(root.handlers):
@@ -73,26 +73,5 @@ def _same(file: Path) -> bool:
         return False
 
 
-def _renderer(as_json: bool, *, colours: bool) -> structlog.typing.Processor:
-    if as_json:
-        return structlog.processors.JSONRenderer(sort_keys=True)
-    return structlog.dev.ConsoleRenderer(
-        colors=colours,
-        pad_event_to=0,
-        pad_level=False,
-        sort_keys=False,
-        # The default one takes seconds under the log's lock, and shows local variables: secrets among them.
-        exception_formatter=structlog.dev.plain_traceback,
-    )
-
-
-def _formatter(renderer: structlog.typing.Processor) -> logging.Formatter:
-    before: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=False),
-    ]
-    if isinstance(renderer, structlog.processors.JSONRenderer):
-        before.append(structlog.processors.format_exc_info)
-    after = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
-    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=after)
+def _formatter(as_json: bool, *, colours: bool) -> logging.Formatter:
+    return lines.Json() if as_json else lines.Text(colours=colours)

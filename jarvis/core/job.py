@@ -24,6 +24,10 @@ from jarvis.core.when import KINDS, CatchUp, Every, Jitter, On, Start, Watch, Wh
 
 HANDLER_TIMEOUT = timedelta(minutes=5)
 
+# What most jobs leave as it is: one for all of them, which of thousands of jobs is most of their memory.
+_STOP, _PROCESS, _OUTPUT, _RETRY = Stop(), Process(), Output(), Retry()
+_CATCH_UP = {kind: CatchUp(run=kind) for kind in ("once", "all", "none")}
+
 
 class JobSpec(Model):
     """A job as jobs.yaml writes it."""
@@ -61,17 +65,17 @@ class JobSpec(Model):
     min_spacing: Duration | None = None
     condition: Condition | None = None
     timeout: Duration | Literal["none"] | None = None
-    stop: Stop = Field(default_factory=Stop)
+    stop: Stop = Field(default_factory=lambda: _STOP)
     on_lost: Literal["fail", "rerun"] = "fail"
     detach: StrictBool = False
     retry: Retry | Literal["none"] | None = None
     priority: Annotated[StrictInt, Field(ge=-100, le=100)] = 0
 
-    process: Process = Field(default_factory=Process)
+    process: Process = Field(default_factory=lambda: _PROCESS)
     stdin: Text | None = None
     success_codes: list[Annotated[StrictInt, Field(ge=0, le=255)]] = Field(default_factory=lambda: [0])
     keep_awake: StrictBool = False
-    output: Output = Field(default_factory=Output)
+    output: Output = Field(default_factory=lambda: _OUTPUT)
     alert: AlertRule | None = None
     deliver: Deliver | None = None
 
@@ -90,7 +94,7 @@ class JobSpec(Model):
         if timeout is None:
             timeout = HANDLER_TIMEOUT if brief else "none"
         if retry is None:
-            retry = Retry() if brief else "none"
+            retry = _RETRY if brief else "none"
         run, form = self.run, dict(self.with_)
         if self.command is not None:
             run, form = "command", {**form, "command": self.command}
@@ -104,7 +108,7 @@ class JobSpec(Model):
             timezone=self.timezone or timezone,
             timeout=None if timeout == "none" else timeout,
             retry=None if retry == "none" else retry,
-            catch_up=CatchUp(run=self.catch_up) if isinstance(self.catch_up, str) else self.catch_up,
+            catch_up=_CATCH_UP[self.catch_up] if isinstance(self.catch_up, str) else self.catch_up,
             jitter=Jitter(max=self.jitter) if isinstance(self.jitter, timedelta) else self.jitter,
         )
 

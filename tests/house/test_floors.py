@@ -27,7 +27,6 @@ ONLY_IN = {
     "sqlalchemy": ["jarvis/store", "jarvis/running", "jarvis/alerts"],
     "alembic": ["jarvis/store"],
     "yaml": ["jarvis/config"],
-    "fastapi": ["jarvis/control"],
     "starlette": ["jarvis/control"],
     "uvicorn": ["jarvis/control"],
     "click": ["jarvis/cli"],
@@ -37,7 +36,6 @@ ONLY_IN = {
 HEAVY = [
     "alembic",
     "apscheduler",
-    "fastapi",
     "pydantic",
     "rich",
     "sqlalchemy",
@@ -98,7 +96,7 @@ def test_the_command_line_starts_light() -> None:
 
 def test_a_handler_s_process_does_not_load_the_daemon() -> None:
     assert loaded_by("from jarvis import Context, GiveUp, Secret, Skip") & {
-        "alembic", "apscheduler", "click", "fastapi", "rich", "sqlalchemy", "uvicorn",
+        "alembic", "apscheduler", "click", "rich", "sqlalchemy", "starlette", "uvicorn",
     } == set()  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_imported() -> No
     assert sorted(asked - imported) == [], "asked for, never imported"
     ours = {"jarvis", "lean"} | {module.stem for module in tree.modules("jarvis", "handlers")}
     foreign = imported - set(sys.stdlib_module_names) - ours
-    come_along = {"pydantic_core", "starlette"}  # parts of pydantic and fastapi
+    come_along = {"pydantic_core"}  # a part of pydantic
     assert sorted(foreign - asked - come_along) == [], "imported, never asked for"
 
 

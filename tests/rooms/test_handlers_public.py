@@ -8,7 +8,7 @@ from pathlib import Path
 import jarvis
 
 ROOT = Path(jarvis.__file__).parents[1]
-HEAVY = {"pydantic", "sqlalchemy", "apscheduler", "fastapi", "asyncio", "click", "psutil", "httpx2"}
+HEAVY = {"pydantic", "sqlalchemy", "apscheduler", "starlette", "asyncio", "click", "psutil", "httpx2"}
 
 
 def loaded_by(code: str) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import re
@@ -18,7 +19,7 @@ from pytest_httpserver import HTTPServer
 
 from jarvis.alerts.channels import Channels
 from jarvis.alerts.message import Message
-from jarvis.control import logs
+from jarvis.control import lines, logs
 from jarvis.core.telling import Alerts
 
 log = logging.getLogger("jarvis.test")
@@ -101,3 +102,41 @@ def test_a_full_disk_costs_log_lines_and_no_traceback(capfd: pytest.CaptureFixtu
     assert "Traceback" not in capfd.readouterr().err
     with contextlib.suppress(OSError):
         full.stream.close()
+
+
+def record(level: int, said: str, *words: object, **fields: object) -> logging.LogRecord:
+    """What a logger makes, at a moment that is known."""
+    made = log.makeRecord("jarvis.test", level, "test.py", 1, said, words, None, extra=fields)
+    made.created = 1_772_350_200.0
+    return made
+
+
+def test_a_line_for_people_says_when_how_bad_what_and_its_fields() -> None:
+    at = datetime.fromtimestamp(1_772_350_200).isoformat(timespec="microseconds")  # noqa: DTZ006 (a log's time is local)
+    line = lines.Text(colours=False).format(
+        record(logging.WARNING, "%s waits", "a job", slot="disk", tries=2)
+    )
+    assert line == f"{at} [warning] a job waits slot='disk' tries=2"
+    coloured = lines.Text(colours=True).format(record(logging.INFO, "up"))
+    assert re.sub("\033\\[\\d+m", "", coloured) == f"{at} [info] up" != coloured
+
+
+def test_a_line_for_programs_is_json_whatever_its_fields_are() -> None:
+    said = json.loads(lines.Json().format(record(logging.ERROR, "it\nbroke", where=Path("/x"), tries=2)))
+    assert said.pop("timestamp").startswith("2026-03-01T")
+    assert said == {"event": "it\nbroke", "level": "error", "tries": 2, "where": repr(Path("/x"))}
+
+
+@pytest.mark.parametrize(
+    "form", [lines.Text(colours=False), lines.Json()], ids=["for people", "for programs"]
+)
+def test_an_error_is_logged_with_its_traceback_and_no_local_variable(form: logging.Formatter) -> None:
+    password = "hunter" + str(2)
+    try:
+        raise ValueError("of no use")
+    except ValueError:
+        failed = record(logging.ERROR, "it broke")
+        failed.exc_info = sys.exc_info()
+    line = form.format(failed)
+    assert "Traceback (most recent call last)" in line and "ValueError: of no use" in line
+    assert password not in line
