@@ -58,18 +58,24 @@ def test_a_process_that_was_stopped_has_not_hung() -> None:
 
 
 PROGRAM = """
-import logging, sys, time
+import logging, os, sys, threading
 from jarvis.running import watchdog
 logging.basicConfig(format="%(levelname)s %(message)s")
-watchdog.TICK = 1
-rounds = 0
+watchdog.TICK = 0.1
+rounds, signs = 0, 0
 def moving():
     global rounds
     rounds += 1
     return rounds
+def alive():
+    global signs
+    signs += 1
+    print("alive", flush=True)
+    if signs == 25 and sys.argv[1] == "moves":
+        os._exit(0)
 loops = {"clock": moving, "conductor": moving if sys.argv[1] == "moves" else lambda: 1}
-watchdog.Watchdog(loops, alive=lambda: print("alive", flush=True), stuck_after=1).start()
-time.sleep(2.5)
+watchdog.Watchdog(loops, alive=alive, stuck_after=10).start()
+threading.Event().wait()
 """
 
 
@@ -84,7 +90,7 @@ def test_a_process_whose_loop_stands_still_ends_with_70_and_shows_where(how: str
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == code, done.stderr
     assert "alive" in done.stdout
@@ -109,5 +115,5 @@ def test_loops_that_never_come_round_in_the_same_tick_are_alive_all_the_same(
 
     watchdog = Watchdog(loops, alive=alive, stuck_after=1_000)
     watchdog.start()
-    assert often.wait(5)
+    assert often.wait(20)
     watchdog.stop()
