@@ -62,6 +62,7 @@ class Line:
 
     def __init__(self, behave: Callable[[socket.socket, threading.Event], None]) -> None:
         self.connections = 0
+        self.answering = False
         self.over = threading.Event()
         self._behave = behave
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -79,6 +80,8 @@ class Line:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:
+            connection.recv(1, socket.MSG_PEEK)
+            self.answering = True
             self._behave(connection, self.over)
 
     def close(self) -> None:

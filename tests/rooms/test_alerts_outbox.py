@@ -16,6 +16,7 @@ import time_machine
 from pytest_httpserver import HTTPServer
 from sqlalchemy import insert, select
 
+from jarvis.alerts import outbox as outboxes
 from jarvis.alerts import patience
 from jarvis.alerts.channels import Channels
 from jarvis.alerts.dispatch import Dispatcher
@@ -27,6 +28,7 @@ from jarvis.store import alert_tables, alerts, deliveries
 from jarvis.store.database import Database
 from jarvis.store.deliveries import Delivery
 from tests.rooms import receivers
+from tests.rooms.launch_house import until
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR, MINUTE, TICK = timedelta(hours=1), timedelta(minutes=1), timedelta(microseconds=1)
@@ -70,10 +72,7 @@ class Post:
         return wait
 
     def settle(self) -> None:
-        until = time.monotonic() + 20
-        while self.outbox.sending() and time.monotonic() < until:
-            time.sleep(0.005)
-        assert not self.outbox.sending()
+        until(lambda: not self.outbox.sending())
 
     def row(self, number: int) -> Delivery:
         with self.database.read() as connection:
@@ -162,22 +161,20 @@ def test_a_message_that_an_earlier_daemon_left_is_sent_at_the_next_start(post: P
     number = post.write()
     outbox = post.new()
     outbox.start()
-    until = time.monotonic() + 10
-    while post.row(number).status != "sent" and time.monotonic() < until:
-        time.sleep(0.01)
+    until(lambda: post.row(number).status == "sent")
     outbox.stop(timedelta(seconds=1))
     assert post.row(number).status == "sent"
 
 
-def test_the_outbox_is_woken_by_the_commit_that_wrote_a_message(post: Post) -> None:
+def test_the_outbox_is_woken_by_the_commit_that_wrote_a_message(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "LONGEST_WAIT", timedelta(hours=1))
     post.database.posted = post.outbox.wake
     post.outbox.start()
-    time.sleep(0.05)  # it has looked once and waits for seconds
-    began = time.monotonic()
+    time.sleep(0.05)  # it has looked once and waits
     number = post.write()
-    while post.row(number).status != "sent" and time.monotonic() < began + 10:
-        time.sleep(0.01)
-    assert time.monotonic() - began < 3
+    until(lambda: post.row(number).status == "sent")
     post.outbox.stop(timedelta(seconds=1))
 
 
@@ -217,9 +214,7 @@ def test_a_ledger_that_is_busy_while_noting_makes_no_second_message(post: Post) 
     number = post.write()
     holder = Database(post.database.path)
     post.outbox.look(post.now)
-    until = time.monotonic() + 10
-    while not (post.folder / "sent").exists() and time.monotonic() < until:
-        time.sleep(0.005)
+    until(lambda: (post.folder / "sent").exists())
     with holder.write():
         time.sleep(0.6)
     holder.close()
@@ -388,28 +383,26 @@ def test_while_jobs_yaml_cannot_be_used_everything_waits(post: Post) -> None:
 
 def test_a_receiver_that_stalls_holds_up_no_other_channel(post: Post) -> None:
     with receivers.line(receivers.stalls) as line:
-        slow = {"url": f"json://127.0.0.1:{line.port}/", "timeout": "2s"}
+        slow = {"url": f"json://127.0.0.1:{line.port}/", "timeout": "5m"}
         post.rules(slow=slow, phone={"journal": "phone.jsonl"})
         late, soon = post.write("slow"), post.write("phone")
-        began = time.monotonic()
         post.outbox.look(post.now)
-        while post.row(soon).status != "sent" and time.monotonic() < began + 1.5:
-            time.sleep(0.005)
-        assert post.row(soon).status == "sent" and post.row(late).status == "queued"
-        post.settle()
-    assert "it did not answer within 2 s" in str(post.row(late).error)
+        until(lambda: post.row(soon).status == "sent")
+        assert list(post.outbox.sending()) == ["slow"] and post.row(late).status == "queued"
+    post.settle()
+    assert post.row(late).attempts == 1
 
 
 def test_a_send_that_does_not_end_has_failed_after_its_time_and_no_second_one_begins(post: Post) -> None:
     """A receiver that answers a byte at a time is noticed by no timeout of a socket."""
     with receivers.line(receivers.drips) as line:
-        post.rules(phone={"url": f"json://127.0.0.1:{line.port}/", "timeout": "200ms"})
+        post.rules(phone={"url": f"json://127.0.0.1:{line.port}/", "timeout": "1m"})
         number = post.write()
         post.outbox.look(post.now)
-        until = time.monotonic() + 10
-        while post.row(number).attempts == 0 and time.monotonic() < until:
-            time.sleep(0.02)
-            post.outbox.look(post.now)
+        until(lambda: line.answering)
+        assert post.row(number).attempts == 0
+        post.outbox.sending()["phone"].until = time.monotonic() - 1  # its time is over
+        post.outbox.look(post.now)
         row = post.row(number)
         assert row.attempts == 1 and "it did not answer within" in str(row.error)
         post.now += timedelta(hours=1)
@@ -598,9 +591,7 @@ def test_a_test_message_that_is_accepted_closes_the_breaker(post: Post, httpserv
         post.look()
     post.outbox.start()
     accepted, _ = post.outbox.test("phone")
-    until = time.monotonic() + 10
-    while post.statuses(*numbers) != ["sent"] * 3 and time.monotonic() < until:
-        time.sleep(0.01)
+    until(lambda: post.statuses(*numbers) == ["sent"] * 3)
     post.outbox.stop(timedelta(seconds=1))
     assert accepted and post.statuses(*numbers) == ["sent"] * 3
     assert post.outbox.breakers.states()[0].state == "closed"
@@ -612,9 +603,7 @@ def test_without_a_ledger_the_channels_meant_for_it_are_told_directly(post: Post
         pager={"journal": "pager.jsonl", "severity": "critical"},
     )
     posting.direct(lambda: post.alerts, post.folder)("the ledger is full", "free some space", "high", NOW)
-    until = time.monotonic() + 10
-    while not said(post) and time.monotonic() < until:
-        time.sleep(0.01)
+    until(lambda: said(post))
     assert [one["title"] for one in said(post)] == ["the ledger is full"]
     assert said(post, "pager") == []
     posting.direct(lambda: None, post.folder)("nobody knows the channels", "", "high", NOW)
@@ -632,15 +621,13 @@ def test_the_status_counts_what_was_given_up(post: Post, httpserver: HTTPServer)
 
 def test_a_stop_waits_for_no_receiver(post: Post) -> None:
     with receivers.line(receivers.stalls) as line:
-        post.rules(phone={"url": f"json://127.0.0.1:{line.port}/", "timeout": "2s"})
+        post.rules(phone={"url": f"json://127.0.0.1:{line.port}/", "timeout": "5m"})
         number = post.write()
         post.outbox.start()
-        until = time.monotonic() + 10
-        while not line.connections and time.monotonic() < until:
-            time.sleep(0.01)
+        until(lambda: line.connections)
         began = time.monotonic()
         post.outbox.stop(timedelta(milliseconds=200))
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 20
         assert post.row(number).status == "queued"
         assert any(
             thread.name == "jarvis-channel-phone" and thread.daemon for thread in threading.enumerate()
