@@ -117,7 +117,7 @@ def start(bin_: Path) -> Server:
                 [*_other(), bin_ / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder, *settings],
                 env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
-        if _answers(process, port):
+        if _answers(process, port, folder / "data"):
             return Server(process=process, folder=folder, port=port)
     raise AssertionError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
 
@@ -139,13 +139,17 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until it takes connections; False when it ended, as when somebody else took the port."""
+def _answers(process: subprocess.Popen[bytes], port: int, data: Path) -> bool:
+    """Wait until it takes connections; False when it ended, as when somebody else took the port.
+
+    That may be a server of other tests, which takes connections: whose data it serves tells them apart.
+    """
     end = time.monotonic() + STARTED_WITHIN
     while process.poll() is None:
         try:
-            psycopg.connect(_url(port, "postgres"), connect_timeout=2).close()
-            return True
+            with psycopg.connect(_url(port, "postgres"), connect_timeout=2) as connection:
+                if connection.execute("SHOW data_directory").fetchone() == (str(data),):
+                    return True
         except psycopg.OperationalError:
             assert time.monotonic() < end, "PostgreSQL takes more than a minute to start"
             time.sleep(0.05)

@@ -255,8 +255,7 @@ class TestTrouble:
     def test_a_refused_connection_is_one_sentence(self):
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
-            port = closed.getsockname()[1]
-        outcome = request(f"http://127.0.0.1:{port}/", retries=0)
+            outcome = request(f"http://127.0.0.1:{closed.getsockname()[1]}/", retries=0)
         assert outcome.status == "error" and "refused" in outcome.error and "\n" not in outcome.error
 
     def test_a_connection_that_fails_first_is_made_by_a_retry(self, server, monkeypatch):

@@ -41,20 +41,33 @@ class Mailbox:
 def mail_server() -> Iterator[Mailbox]:
     """A real SMTP server."""
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    box.port = controller.port
-    try:
-        yield box
-    finally:
-        controller.stop()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        box.port = taken.getsockname()[1]
+        controller = _Listening(box, hostname="127.0.0.1", port=box.port)
+        controller.taken = taken
+        controller.start()
+        try:
+            yield box
+        finally:
+            controller.stop()
 
 
-def free_port() -> int:
-    """A port on which nobody listens at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+class _Listening(Controller):
+    """Listens on a port that is its own already: nobody can take it meanwhile."""
+
+    taken: socket.socket
+
+    def _create_server(self) -> Any:
+        return self.loop.create_server(self._factory_invoker, sock=self.taken)
+
+
+@contextmanager
+def refusing() -> Iterator[int]:
+    """A port on which nobody listens, and nobody can as long as this lasts."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
 class Line:

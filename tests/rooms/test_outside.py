@@ -102,7 +102,7 @@ def test_a_query_without_an_end_is_ended(file: Path) -> None:
     began = time.monotonic()
     with pytest.raises(Unanswered, match=r"did not answer within 0\.2 s"):
         outside.ask(f"sqlite:///{file}", endless, within=timedelta(milliseconds=200))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
 
 
 def test_rows_without_an_end_are_ended_and_take_no_memory(file: Path) -> None:
@@ -224,7 +224,7 @@ def test_postgresql_is_not_waited_for_longer_than_allowed(postgres: str) -> None
     began = time.monotonic()
     with pytest.raises(Unanswered, match=r"did not answer within 0\.3 s"):
         outside.ask(postgres, "SELECT pg_sleep(30)", within=timedelta(milliseconds=300))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
 
 
 def test_a_wrong_password_is_told_and_not_repeated(postgres: str) -> None:

@@ -21,7 +21,7 @@ def test_there_are_as_many_threads_as_are_busy_at_once() -> None:
     done: list[int] = []
 
     def call(number: int) -> None:
-        gate.wait(5)
+        gate.wait(20)
         done.append(number)
 
     for number in range(5):
@@ -43,7 +43,7 @@ def test_a_call_that_fails_ends_no_thread() -> None:
     hands.do(partial(int, "no number"))
     until(lambda: hands._idle == 1)
     hands.do(done.set)
-    assert done.wait(5)
+    assert done.wait(20)
     assert alive("failing") == 1
     hands.close()
 
@@ -52,13 +52,13 @@ def test_what_is_busy_when_they_are_closed_comes_to_its_end() -> None:
     hands, gate, done = Hands("closing"), threading.Event(), threading.Event()
 
     def call() -> None:
-        gate.wait(5)
+        gate.wait(20)
         done.set()
 
     hands.do(call)
     hands.close()
     gate.set()
-    assert done.wait(5)
+    assert done.wait(20)
     until(lambda: alive("closing") == 0)
 
 
@@ -69,7 +69,7 @@ def test_an_end_told_before_during_and_after_a_wait_is_heard() -> None:
     during = Ending()
     assert not during.wait(0)
     threading.Timer(0.01, during.set).start()
-    assert during.wait(5)
+    assert during.wait(20)
     assert during.wait(0), "and it stays told"
 
 
@@ -77,13 +77,13 @@ def test_every_thread_that_waits_for_an_end_hears_it() -> None:
     for _ in range(20):
         ending = Ending()
         heard: list[bool] = []
-        waits = partial(lambda ending, heard: heard.append(ending.wait(5)), ending, heard)
+        waits = partial(lambda ending, heard: heard.append(ending.wait(20)), ending, heard)
         threads = [threading.Thread(target=waits) for _ in range(4)]
         for thread in threads:
             thread.start()
         ending.set()
         for thread in threads:
-            thread.join(5)
+            thread.join(20)
         assert heard == [True] * 4
 
 

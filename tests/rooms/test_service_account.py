@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +16,7 @@ import pytest
 from jarvis.errors import NotFound
 from jarvis.service import account
 from jarvis.service.account import Account
+from tests.rooms.launch_house import until
 
 
 @pytest.fixture
@@ -53,10 +53,7 @@ def test_what_a_profile_leaves_behind_is_ended(anna: Account) -> None:
     )
     account.login_path(anna)
     left = int((anna.home / "left").read_text())
-    deadline = time.monotonic() + 5
-    while _alive(left) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not _alive(left)
+    until(lambda: not _alive(left))
 
 
 def _alive(pid: int) -> bool:
