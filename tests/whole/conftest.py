@@ -10,6 +10,7 @@ import pytest
 
 from jarvis.running import auditing
 from jarvis.store.database import Database
+from tests.whole.beside import TICK, Lasted, Metronome, OnTime
 from tests.whole.daemon import Daemon, until
 from tests.whole.oracle import unaccounted
 from tests.whole.warm import Quick
@@ -20,7 +21,7 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
     """Make daemons; each is stopped, audited and searched for leftovers when the test is over."""
     made: list[Daemon] = []
 
-    def make(kind: type[Daemon] = Daemon) -> Daemon:
+    def make(kind: type[Daemon] = Quick) -> Daemon:
         # a short name: a socket's path has room for a hundred letters
         made.append(kind(tmp_path_factory.mktemp("w")))
         return made[-1]
@@ -36,14 +37,32 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
 
 @pytest.fixture
 def daemon(daemons: Callable[..., Daemon]) -> Daemon:
-    """Started from scratch, as a person or a service manager starts it."""
+    """Forked from a process that has its imports behind it: most tests are not about the start."""
     return daemons()
 
 
 @pytest.fixture
-def quick(daemons: Callable[..., Daemon]) -> Daemon:
-    """Forked from a process that has its imports behind it: where the start is not what is tested."""
-    return daemons(Quick)
+def cold(daemons: Callable[..., Daemon]) -> Daemon:
+    """Started from scratch, as a person or a service manager starts it."""
+    return daemons(Daemon)
+
+
+@pytest.fixture(scope="session")
+def metronome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Metronome]:
+    daemon = Quick(tmp_path_factory.mktemp("w")).jobs(TICK).start()
+    yield Metronome(daemon)
+    daemon.stop()
+    end_everything(daemon)
+
+
+@pytest.fixture
+def on_time(metronome: Metronome) -> OnTime:
+    return metronome.on_time
+
+
+@pytest.fixture
+def lasted(metronome: Metronome) -> Lasted:
+    return metronome.lasted
 
 
 def finish(daemon: Daemon) -> None:
@@ -52,7 +71,7 @@ def finish(daemon: Daemon) -> None:
         assert daemon.stop() == 0, daemon.output()
     assert "Traceback" not in daemon.output(), daemon.output()
     assert "Traceback" not in daemon.log(), daemon.log()[-6_000:]
-    until(lambda: not daemon.processes(), "the last process of the instance has ended", 10)
+    until(lambda: not daemon.processes(), "the last process of the instance has ended")
     if daemon.audited and daemon.ledger.exists():
         assert unaccounted(daemon) == []
         audit(daemon)

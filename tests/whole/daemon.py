@@ -29,7 +29,7 @@ MARK = 'echo "$JARVIS_JOB $JARVIS_FIRE $JARVIS_ATTEMPT" >> marks'
 """A command that leaves proof that it really ran: job, fire and attempt, one line."""
 
 SECOND = 1_000_000
-PATIENCE = 20.0
+PATIENCE = 40.0
 FOREGROUND = [sys.executable, "-m", "jarvis", "up"]
 
 Row = dict[str, Any]
@@ -61,6 +61,8 @@ class Daemon:
         self.program = FOREGROUND
         self.process: subprocess.Popen[bytes] | None = None
         self.audited = True
+        self.starts: list[tuple[int, int]] = []
+        """When each start began and when it answered (microseconds)."""
         folder.chmod(0o700)
         (folder / "home").mkdir(exist_ok=True)
 
@@ -98,8 +100,10 @@ class Daemon:
 
     def start(self, *more: str, **env: str) -> Self:
         """Start and wait until it answers, which it does after its first pass."""
+        begun = int(time.time() * SECOND)
         self.launch(*more, **env)
         until(self.ready, f"the daemon answers\n{self.output()}")
+        self.starts.append((begun, int(time.time() * SECOND)))
         return self
 
     def launch(self, *more: str, **env: str) -> subprocess.Popen[bytes]:
@@ -167,7 +171,7 @@ class Daemon:
         assert self.process is not None
         return self.process.wait(within)
 
-    def stop(self, within: float = 10.0) -> int:
+    def stop(self, within: float = PATIENCE) -> int:
         """SIGTERM and wait; the exit code."""
         assert self.process is not None
         self.process.terminate()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.whole.daemon import Daemon, until
+from tests.whole.shifting import Shifted
 
 CHANNEL = "alerts: {channels: {file: {journal: told.jsonl, rate: 10ms}}}\n"
 
@@ -36,7 +39,7 @@ def everything(daemon: Daemon) -> str:
 
 def test_a_job_that_fails_is_told_once_and_its_end_too(daemon: Daemon) -> None:
     daemon.jobs("sore: {every: 1s, command: 'test -e well'}", CHANNEL).start()
-    until(lambda: titles(daemon), "the failure is told")
+    until(lambda: of_problems(daemon), "the failure is told")
     daemon.wait_for("sore", "failed", count=4)
     assert daemon.stop() == 0
     daemon.start()
@@ -104,28 +107,28 @@ def test_a_handlers_problem_ends_when_a_run_does_not_raise_it_any_more(daemon: D
     assert "over: looked" not in everything(daemon), "a notice has no end"
 
 
-def test_a_problem_with_jobs_yaml_is_over_when_it_can_be_read_again(quick: Daemon) -> None:
-    quick.jobs("calm: {every: 1d, command: 'true'}", CHANNEL).start()
-    good = quick.config.read_text()
-    quick.write(good + "\n  worse: {evry: 1d}\n")
-    until(lambda: titles(quick), "the mistake is told")
-    assert titles(quick) == ["the edit of jobs.yaml cannot be used; the jobs run on as they were"]
-    quick.write(good)
-    until(lambda: len(titles(quick)) == 2, "and that it is mended")
-    assert titles(quick)[1].startswith("over: the edit of jobs.yaml cannot be used")
+def test_a_problem_with_jobs_yaml_is_over_when_it_can_be_read_again(daemon: Daemon) -> None:
+    daemon.jobs("calm: {every: 1d, command: 'true'}", CHANNEL).start()
+    good = daemon.config.read_text()
+    daemon.write(good + "\n  worse: {evry: 1d}\n")
+    until(lambda: titles(daemon), "the mistake is told")
+    assert titles(daemon) == ["the edit of jobs.yaml cannot be used; the jobs run on as they were"]
+    daemon.write(good)
+    until(lambda: len(titles(daemon)) == 2, "and that it is mended")
+    assert titles(daemon)[1].startswith("over: the edit of jobs.yaml cannot be used")
 
 
-def test_a_dead_mans_rule_is_told_and_is_over_with_the_next_success(quick: Daemon) -> None:
+def test_a_dead_mans_rule_is_told_and_is_over_with_the_next_success(daemon: Daemon) -> None:
     rule = "alert: {no_success_for: 2s, on: [lost]}"
-    quick.jobs(f"beat: {{every: 1s, command: 'test -e well', {rule}}}", CHANNEL).start()
-    until(lambda: titles(quick), "that nothing succeeds is told")
-    assert titles(quick)[0].startswith("beat: no success for ")
-    (quick.folder / "well").touch()
-    until(lambda: len(titles(quick)) == 2, "and that it does again")
-    assert titles(quick)[1].startswith("over: beat: no success for ")
+    daemon.jobs(f"beat: {{every: 1s, command: 'test -e well', {rule}}}", CHANNEL).start()
+    until(lambda: titles(daemon), "that nothing succeeds is told")
+    assert titles(daemon)[0].startswith("beat: no success for ")
+    (daemon.folder / "well").touch()
+    until(lambda: len(titles(daemon)) == 2, "and that it does again")
+    assert titles(daemon)[1].startswith("over: beat: no success for ")
 
 
-def test_a_run_that_takes_too_long_and_one_that_does_not_start_are_told(quick: Daemon) -> None:
+def test_a_run_that_takes_too_long_and_one_that_does_not_start_are_told(daemon: Daemon) -> None:
     jobs = """
     quick:
       every: 1s
@@ -133,45 +136,55 @@ def test_a_run_that_takes_too_long_and_one_that_does_not_start_are_told(quick: D
       alert: {longer_than_usual: 2, not_started_within: 2s}
       overlap: queue
     """
-    quick.jobs(jobs, CHANNEL).start()
-    quick.wait_for("quick", "succeeded", count=6)
-    (quick.folder / "slow").touch()
-    until(lambda: "quick: running for" in everything(quick), "that it takes too long is told", 40)
-    until(lambda: "quick: not started" in everything(quick), "that the next one waits is told", 40)
-    (quick.folder / "slow").unlink()
-    until(lambda: "over: quick: running for" in everything(quick), "that it has ended is told", 40)
+    daemon.jobs(jobs, CHANNEL).start()
+    daemon.wait_for("quick", "succeeded", count=6)
+    (daemon.folder / "slow").touch()
+    until(lambda: "quick: running for" in everything(daemon), "that it takes too long is told")
+    until(lambda: "quick: not started" in everything(daemon), "that the next one waits is told")
+    (daemon.folder / "slow").unlink()
+    until(lambda: "over: quick: running for" in everything(daemon), "that it has ended is told")
 
 
-def test_while_the_ledger_cannot_be_written_a_file_and_the_channels_are_told(daemon: Daemon) -> None:
+@pytest.mark.needs("cc")
+def test_while_the_ledger_cannot_be_written_a_file_and_the_channels_are_told(
+    daemons: Callable[..., Daemon],
+) -> None:
+    daemon = daemons(Shifted)
+    assert isinstance(daemon, Shifted)
     daemon.jobs("tick: {every: 1s, command: 'true'}", CHANNEL).start()
     with daemon.held():
+        until(lambda: "degraded: ledger" in daemon.log(), "it says degraded")
+        assert titles(daemon) == [], "it may be over in a moment"
+        daemon.step(timedelta(seconds=31))
         lines = daemon.state / "alerts.jsonl"
-        until(lines.exists, "the file is written", 60)
-        until(lambda: titles(daemon), "the channel is told", 30)
+        until(lines.exists, "the file is written")
+        until(lambda: titles(daemon), "the channel is told")
         said = json.loads(lines.read_text().splitlines()[0])
         assert said["severity"] == "critical" and "nothing can be recorded" in said["title"]
         assert lines.stat().st_mode & 0o777 == 0o600
-    until(lambda: "it can again" in everything(daemon), "and that it can be written again", 30)
+    until(lambda: "it can again" in everything(daemon), "and that it can be written again")
 
 
-def test_acknowledging_silencing_and_asking_why(quick: Daemon) -> None:
-    quick.jobs("sore: {every: 1d, command: 'exit 5'}\ncalm: {every: 1d, command: 'exit 6'}", CHANNEL).start()
-    assert "is silent until" in quick.cli(
+def test_acknowledging_silencing_and_asking_why(daemon: Daemon) -> None:
+    daemon.jobs("sore: {every: 1d, command: 'exit 5'}\ncalm: {every: 1d, command: 'exit 6'}", CHANNEL).start()
+    assert "is silent until" in daemon.cli(
         "alerts", "silence", "--for", "1h", "--match", "calm", "--reason", "paint"
     )
     for job in ("sore", "calm"):
-        quick.cli("jobs", "run", job)
-    until(lambda: titles(quick) == ["sore: failed: exit code 5"], "one is told")
-    found = {one["job"]: one["id"] for one in quick.cli("alerts", "list", "--json")}
-    why = quick.cli("alerts", "why", str(found["calm"]))
+        daemon.cli("jobs", "run", job)
+    until(lambda: titles(daemon) == ["sore: failed: exit code 5"], "one is told")
+    until(lambda: len(daemon.rows("SELECT * FROM problems")) == 2, "both are known")
+    until(lambda: [one for one in daemon.rows("SELECT * FROM problems") if one["told_at"]], "one as told")
+    found = {one["job"]: one["id"] for one in daemon.cli("alerts", "list", "--json")}
+    why = daemon.cli("alerts", "why", str(found["calm"]))
     assert "silence" in why and "paint" in why
-    assert "said to file" in quick.cli("alerts", "show", str(found["sore"]))
+    assert "said to file" in daemon.cli("alerts", "show", str(found["sore"]))
     assert (
-        quick.cli("alerts", "ack", str(found["sore"]), "--note", "mine")
+        daemon.cli("alerts", "ack", str(found["sore"]), "--note", "mine")
         == "Acknowledged: sore: failed: exit code 5.\n"
     )
-    assert "no alert 99" in quick.cli("alerts", "show", "99", code=1)
-    status = quick.cli("status", "--json")
+    assert "no alert 99" in daemon.cli("alerts", "show", "99", code=1)
+    status = daemon.cli("status", "--json")
     assert status["alerting"] | {"queued": 0} == {
         "open": 2,
         "acknowledged": 1,
@@ -181,6 +194,6 @@ def test_acknowledging_silencing_and_asking_why(quick: Daemon) -> None:
         "silences": 1,
     }
     assert (status["is_quiet_hours"], status["dedup_cache_size"]) == (False, 1)
-    (silence,) = quick.cli("alerts", "silences", "--json")
-    quick.cli("alerts", "unsilence", str(silence["id"]))
-    assert "no silence 9 is in force" in quick.cli("alerts", "unsilence", "9", code=1)
+    (silence,) = daemon.cli("alerts", "silences", "--json")
+    daemon.cli("alerts", "unsilence", str(silence["id"]))
+    assert "no silence 9 is in force" in daemon.cli("alerts", "unsilence", "9", code=1)

@@ -144,20 +144,20 @@ def test_dead_letters_are_listed_and_sent_again(daemon: Daemon, httpserver: HTTP
 
 
 def test_only_the_first_message_over_a_url_makes_the_daemon_larger(
-    daemon: Daemon, httpserver: HTTPServer
+    cold: Daemon, httpserver: HTTPServer
 ) -> None:
     httpserver.expect_request("/").respond_with_data("")
     hook = f"url: 'json://127.0.0.1:{httpserver.port}/'"
     channels(
-        daemon,
+        cold,
         "report: {command: 'echo x', deliver: {to: file}}",
         hook=hook,
         file="journal: said.jsonl, rate: 0s",
     )
-    daemon.start()
-    daemon.cli("jobs", "run", "report", "--wait")
-    until(lambda: sent(daemon) == {"sent": 1}, "the file gets the result")
+    cold.start()
+    cold.cli("jobs", "run", "report", "--wait")
+    until(lambda: sent(cold) == {"sent": 1}, "the file gets the result")
 
-    before = psutil.Process(daemon.pid).memory_info().rss
-    daemon.cli("alerts", "test", "hook")
-    assert psutil.Process(daemon.pid).memory_info().rss - before > 5_000_000
+    before = psutil.Process(cold.pid).memory_info().rss
+    cold.cli("alerts", "test", "hook")
+    assert psutil.Process(cold.pid).memory_info().rss - before > 5_000_000

@@ -17,9 +17,9 @@ import psutil
 import pytest
 from pytest_httpserver import HTTPServer
 
-from tests.whole.daemon import MARK, SECOND, Daemon, Row, until
+from tests.whole.beside import TICK, OnTime
+from tests.whole.daemon import MARK, Daemon, Row, until
 
-TICK = f"tick: {{every: 1s, command: '{MARK}'}}\n"
 SIZES = [
     pytest.param(1_000, id="a thousand"),
     pytest.param(
@@ -75,15 +75,6 @@ def publish(daemon: Daemon, events: list[dict[str, Any]]) -> None:
             assert answer.status == 200, said
 
 
-def on_time(daemon: Daemon, *, killed: bool = False) -> None:
-    """The job of every second beside all this was never left out, and never late by more than a few seconds."""
-    rows = daemon.runs("tick")
-    assert killed or daemon.spans("tick") == []
-    assert {row["status"] for row in rows} <= {"succeeded", "running", "queued"}, rows
-    late = [row["started_at"] - row["scheduled_at"] for row in rows if row["started_at"]]
-    assert max(late) < 5 * SECOND, sorted(late)[-5:]
-
-
 def heard(server: HTTPServer, messages: int) -> bool:
     return len(server.log) >= messages
 
@@ -93,7 +84,9 @@ def memory(daemon: Daemon) -> int:
 
 
 @pytest.mark.parametrize("count", SIZES)
-def test_every_event_of_a_flood_has_its_end_and_each_job_ran_once_for_it(daemon: Daemon, count: int) -> None:
+def test_every_event_of_a_flood_has_its_end_and_each_job_ran_once_for_it(
+    daemon: Daemon, count: int, on_time: OnTime
+) -> None:
     daemon.handler("hear", HEAR)
     daemon.jobs(
         TICK
@@ -124,7 +117,7 @@ def test_every_event_of_a_flood_has_its_end_and_each_job_ran_once_for_it(daemon:
     assert Counter(fire for job, fire, _ in daemon.marks() if job == "program") == Counter(fires)
     assert [row["status"] for row in events] == [ended(row) for row in events]
     assert not list((daemon.state / "inbox").glob("*.json"))
-    on_time(daemon)
+    on_time(daemon, within=5)
 
 
 def ended(event: Row) -> str:
@@ -135,7 +128,7 @@ def ended(event: Row) -> str:
 
 @pytest.mark.parametrize("count", SIZES)
 def test_every_alert_of_a_flood_is_told_or_counted_though_the_daemon_is_killed_in_the_middle(
-    daemon: Daemon, httpserver: HTTPServer, count: int
+    daemon: Daemon, httpserver: HTTPServer, count: int, on_time: OnTime
 ) -> None:
     httpserver.expect_request("/").respond_with_data("")
     daemon.handler("raise", RAISE)
@@ -177,4 +170,4 @@ def test_every_alert_of_a_flood_is_told_or_counted_though_the_daemon_is_killed_i
     alone = Counter(re.findall(r"alarm \d+-\d+$", told, re.MULTILINE))
     assert max(alone.values()) <= 3, "what was accepted and not noted at a kill is said once more"
     assert memory(daemon) < 250_000_000
-    on_time(daemon, killed=True)
+    on_time(daemon, within=5, spans=True)

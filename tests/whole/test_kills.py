@@ -15,7 +15,6 @@ import pytest
 
 from tests.whole.daemon import MARK, Daemon, until
 from tests.whole.oracle import unaccounted
-from tests.whole.warm import Quick
 
 THREAD = '''
 """Leave a mark, after a while."""
@@ -49,7 +48,8 @@ python: {{every: 3s, run: mark, retry: none}}
 @pytest.mark.parametrize(
     "kills",
     [
-        pytest.param(200, id="two hundred kills", marks=pytest.mark.timeout(300)),
+        # two hundred, where workers can share them
+        *(pytest.param(50, id=f"fifty kills, {part} of 4") for part in range(1, 5)),
         pytest.param(1_000, id="a thousand kills", marks=[pytest.mark.campaign, pytest.mark.timeout(1_200)]),
     ],
 )
@@ -57,12 +57,14 @@ def test_nothing_is_lost_doubled_or_unrecorded_after(daemons: Callable[..., Daem
     seed = int(os.environ.get("JARVIS_TEST_SEED", random.randrange(10**6)))
     print(f"JARVIS_TEST_SEED={seed}")
     dice = random.Random(seed)
-    daemon = daemons(Quick)
+    daemon = daemons()
     daemon.handler("mark", THREAD)
     daemon.jobs(JOBS).start()
+    seen = 1
     for _ in range(kills):
         if dice.random() < 0.5:
             until(daemon.ready, "a start")
+            seen += 1
             time.sleep(dice.uniform(0.0, 0.3))
         else:
             time.sleep(dice.uniform(0.2, 0.6))
@@ -71,7 +73,9 @@ def test_nothing_is_lost_doubled_or_unrecorded_after(daemons: Callable[..., Daem
     until(daemon.ready, "the last start")
     settle(daemon)
     assert daemon.stop() == 0
-    assert len(daemon.facts("start")) >= kills / 2, "most daemons lived long enough to be killed at work"
+    assert len(daemon.facts("start")) >= seen > kills / 4, (
+        "many daemons lived long enough to be killed at work"
+    )
     judge(daemon, seed)
 
 

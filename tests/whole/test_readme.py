@@ -91,7 +91,7 @@ def _missing(told: str, expected: list[str]) -> list[str]:
 
 
 def test_its_session_is_what_one_sees(daemons: Callable[..., Daemon]) -> None:
-    daemon = daemons()
+    daemon = daemons(Daemon)
     daemon.write((ROOT / "jobs.yaml").read_text())
     daemon.start()
     until(lambda: len(daemon.runs(None, "succeeded")) >= 2, "the start jobs are done", 30)
@@ -103,7 +103,7 @@ def test_its_session_is_what_one_sees(daemons: Callable[..., Daemon]) -> None:
 
 
 def test_its_trouble_is_what_one_hears_of(daemons: Callable[..., Daemon]) -> None:
-    daemon = daemons()
+    daemon = daemons(Daemon)
     (text,) = blocks("yaml", "trouble")
     daemon.write(text)
     daemon.start()

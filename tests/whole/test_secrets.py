@@ -14,13 +14,14 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.whole.daemon import Daemon, until
+from tests.whole.daemon import PATIENCE, Daemon, until
 
 CANARY = "canary-7f3a91c5-sings"
 FILED = "canary-2b8e44d0-file"
 JOBS = """
 by-env:
   every: 1s
+  overlap: allow
   env: {PASSWORD: !secret env:CANARY}
   command: 'test "$PASSWORD" = %(canary)s && sleep 0.3'
 by-file:
@@ -73,8 +74,7 @@ def run(ctx: Context, *, token: str) -> None:
 
 
 @pytest.fixture
-def daemon(quick: Daemon) -> Daemon:
-    daemon = quick
+def daemon(daemon: Daemon) -> Daemon:
     secret = daemon.folder / "password"
     secret.write_text(FILED + "\n")
     secret.chmod(0o600)
@@ -99,7 +99,7 @@ def test_a_secret_is_in_no_file_no_process_list_and_no_answer(daemon: Daemon) ->
     daemon.start()
     leaks: set[str] = set()
     seen: set[str] = set()
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + PATIENCE
     wanted = {"by-env", "by-file", "told", "told-in-thread", "fails", "fed", "missing"}
     while wanted - seen and time.monotonic() < give_up:
         for process in daemon.processes():

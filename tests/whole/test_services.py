@@ -29,87 +29,90 @@ def end(daemon: Daemon, *names: str) -> None:
         until(lambda name=name: not daemon.runs(name, "running", "queued"), f"{name} has ended")  # type: ignore[misc]
 
 
-def test_a_service_is_started_with_jarvis_and_again_after_its_death(quick: Daemon) -> None:
-    quick.jobs(f"web: {{command: exec sleep 600, service: {QUICK}}}").start()
-    first = running(quick)
-    work(quick).kill()
+def test_a_service_is_started_with_jarvis_and_again_after_its_death(daemon: Daemon) -> None:
+    daemon.jobs(f"web: {{command: exec sleep 600, service: {QUICK}}}").start()
+    first = running(daemon)
+    work(daemon).kill()
     again = until(
-        lambda: next((run for run in quick.runs("web", "running") if run["id"] != first["id"]), None), "again"
+        lambda: next((run for run in daemon.runs("web", "running") if run["id"] != first["id"]), None),
+        "again",
     )
-    assert "killed by signal 9" in quick.runs("web")[0]["reason"]
+    assert "killed by signal 9" in daemon.runs("web")[0]["reason"]
     assert again["fire"].startswith("service:") and "started again after 100ms" in again["reason"]
-    assert quick.cli("jobs", "list", "--json")[0]["state"] == "active"
-    end(quick, "web")
-    assert quick.runs("web")[-1]["status"] == "cancelled" and "disabled" in quick.runs("web")[-1]["reason"]
+    assert daemon.cli("jobs", "list", "--json")[0]["state"] == "active"
+    end(daemon, "web")
+    assert daemon.runs("web")[-1]["status"] == "cancelled" and "disabled" in daemon.runs("web")[-1]["reason"]
 
 
-def test_a_service_outlives_the_daemon_and_is_adopted_by_the_next(quick: Daemon) -> None:
-    quick.jobs(f"web: {{command: exec sleep 600, service: {QUICK}}}").start()
-    process = work(quick)
-    quick.kill()
+def test_a_service_outlives_the_daemon_and_is_adopted_by_the_next(daemon: Daemon) -> None:
+    daemon.jobs(f"web: {{command: exec sleep 600, service: {QUICK}}}").start()
+    process = work(daemon)
+    daemon.kill()
     assert process.is_running()
-    quick.start()
-    until(lambda: quick.cli("jobs", "list", "--json")[0]["running"], "the run is known again")
-    assert process.is_running() and len(quick.runs("web")) == 1
+    daemon.start()
+    until(lambda: daemon.cli("jobs", "list", "--json")[0]["running"], "the run is known again")
+    assert process.is_running() and len(daemon.runs("web")) == 1
     process.kill()
-    until(lambda: len(quick.runs("web")) == 2, "started again by the new daemon")
-    end(quick, "web")
+    until(lambda: len(daemon.runs("web")) == 2, "started again by the new daemon")
+    end(daemon, "web")
 
 
-def test_a_service_that_crashes_at_once_is_left_alone_and_a_person_is_told(quick: Daemon) -> None:
-    quick.jobs(f"web: {{command: exit 3, service: {QUICK}}}").start()
-    quick.wait_for("web", "failed", count=4)
-    told = until(lambda: [note for note in quick.notes() if note["key"] == "service"], "a person is told")
+def test_a_service_that_crashes_at_once_is_left_alone_and_a_person_is_told(daemon: Daemon) -> None:
+    daemon.jobs(f"web: {{command: exit 3, service: {QUICK}}}").start()
+    daemon.wait_for("web", "failed", count=4)
+    told = until(lambda: [note for note in daemon.notes() if note["key"] == "service"], "a person is told")
     assert "web: the service is left alone: 4 starts in a row lasted less than 5s each" in told[0]["title"]
-    shown = quick.cli("jobs", "show", "web", "--json")
+    shown = daemon.cli("jobs", "show", "web", "--json")
     assert shown["state"] == "left alone" and "4 starts in a row" in shown["why"]
-    assert len(quick.runs("web")) == 4
-    quick.cli("jobs", "run", "web", "--wait", code=None)
-    quick.wait_for("web", "failed", count=6)  # by hand, and then by itself again
-    end(quick, "web")
+    assert len(daemon.runs("web")) == 4
+    daemon.cli("jobs", "run", "web", "--wait", code=None)
+    daemon.wait_for("web", "failed", count=6)  # by hand, and then by itself again
+    end(daemon, "web")
 
 
-def test_a_service_that_runs_again_long_enough_ends_the_problem_of_its_failure(quick: Daemon) -> None:
+def test_a_service_that_runs_again_long_enough_ends_the_problem_of_its_failure(daemon: Daemon) -> None:
     flaky = "test -e failed || { touch failed; exit 3; }; exec sleep 600"
-    quick.jobs(f"web: {{command: '{flaky}', service: {{wait: 100ms, healthy_after: 1s}}}}").start()
-    quick.wait_for("web", "failed")
+    daemon.jobs(f"web: {{command: '{flaky}', service: {{wait: 100ms, healthy_after: 1s}}}}").start()
+    daemon.wait_for("web", "failed")
     problem = "SELECT * FROM problems WHERE key = 'run:web'"
-    until(lambda: quick.rows(f"{problem} AND ended_at IS NOT NULL"), "it is over")
-    running(quick)
-    end(quick, "web")
+    until(lambda: daemon.rows(f"{problem} AND ended_at IS NOT NULL"), "it is over")
+    running(daemon)
+    end(daemon, "web")
 
 
-def test_an_edit_of_its_definition_replaces_a_running_service(quick: Daemon) -> None:
-    quick.jobs(f"web: {{command: exec sleep 600, service: {QUICK}}}").start()
-    process = work(quick)
-    quick.jobs(f"web: {{command: exec sleep 601, service: {QUICK}}}")
-    quick.reload()
-    until(lambda: len(quick.runs("web", "running")) == 1 and len(quick.runs("web")) == 2, "the new one runs")
-    assert quick.runs("web")[0]["reason"].startswith("its definition changed") and not process.is_running()
-    quick.jobs("other: {command: 'true', every: 1h}")
-    quick.cli("reload", "--confirm")
-    until(lambda: not quick.runs("web", "running"), "a removed service ends")
-    assert "no longer a service" in quick.runs("web")[-1]["reason"]
+def test_an_edit_of_its_definition_replaces_a_running_service(daemon: Daemon) -> None:
+    daemon.jobs(f"web: {{command: exec sleep 600, service: {QUICK}}}").start()
+    process = work(daemon)
+    daemon.jobs(f"web: {{command: exec sleep 601, service: {QUICK}}}")
+    daemon.reload()
+    until(
+        lambda: len(daemon.runs("web", "running")) == 1 and len(daemon.runs("web")) == 2, "the new one runs"
+    )
+    assert daemon.runs("web")[0]["reason"].startswith("its definition changed") and not process.is_running()
+    daemon.jobs("other: {command: 'true', every: 1h}")
+    daemon.cli("reload", "--confirm")
+    until(lambda: not daemon.runs("web", "running"), "a removed service ends")
+    assert "no longer a service" in daemon.runs("web")[-1]["reason"]
 
 
-def test_a_service_runs_only_while_its_path_exists(quick: Daemon) -> None:
-    quick.jobs(f"web: {{command: exec sleep 600, service: {QUICK[:-1]}, while_path: go}}}}").start()
-    assert quick.runs("web") == []
-    (quick.folder / "go").touch()
-    running(quick)
-    (quick.folder / "go").unlink()
-    until(lambda: quick.runs("web", "cancelled"), "it ends with its path")
-    assert "go is not there (while_path)" in quick.runs("web")[0]["reason"]
+def test_a_service_runs_only_while_its_path_exists(daemon: Daemon) -> None:
+    daemon.jobs(f"web: {{command: exec sleep 600, service: {QUICK[:-1]}, while_path: go}}}}").start()
+    assert daemon.runs("web") == []
+    (daemon.folder / "go").touch()
+    running(daemon)
+    (daemon.folder / "go").unlink()
+    until(lambda: daemon.runs("web", "cancelled"), "it ends with its path")
+    assert "go is not there (while_path)" in daemon.runs("web")[0]["reason"]
 
 
-def test_a_paused_service_ends_and_a_resumed_one_is_back(quick: Daemon) -> None:
-    quick.jobs(f"web: {{command: exec sleep 600, service: {QUICK}}}").start()
-    running(quick)
-    quick.cli("jobs", "pause", "web", "--reason", "repairs")
-    until(lambda: quick.runs("web", "cancelled"), "it ends")
-    quick.cli("jobs", "resume", "web")
-    running(quick)
-    end(quick, "web")
+def test_a_paused_service_ends_and_a_resumed_one_is_back(daemon: Daemon) -> None:
+    daemon.jobs(f"web: {{command: exec sleep 600, service: {QUICK}}}").start()
+    running(daemon)
+    daemon.cli("jobs", "pause", "web", "--reason", "repairs")
+    until(lambda: daemon.runs("web", "cancelled"), "it ends")
+    daemon.cli("jobs", "resume", "web")
+    running(daemon)
+    end(daemon, "web")
 
 
 TICKER = """
@@ -127,61 +130,61 @@ TICKER = """
 """
 
 
-def ticking(quick: Daemon, **more: Any) -> None:
-    quick.handler("ticker", TICKER)
+def ticking(daemon: Daemon, **more: Any) -> None:
+    daemon.handler("ticker", TICKER)
     text = "ticker: {run: ticker, in: thread, with: {file: FILE}, service: SERVICE}"
-    quick.jobs(text.replace("FILE", str(quick.folder / "count")).replace("SERVICE", QUICK)).start(**more)
-    until(lambda: (quick.folder / "count").exists(), "it ticks")
+    daemon.jobs(text.replace("FILE", str(daemon.folder / "count")).replace("SERVICE", QUICK)).start(**more)
+    until(lambda: (daemon.folder / "count").exists(), "it ticks")
 
 
-def test_a_service_in_a_thread_ends_with_the_daemon_and_says_what_it_did(quick: Daemon) -> None:
-    ticking(quick)
-    assert quick.stop(2.0) == 0
-    ended = quick.runs("ticker")[-1]
+def test_a_service_in_a_thread_ends_with_the_daemon_and_says_what_it_did(daemon: Daemon) -> None:
+    ticking(daemon)
+    assert daemon.stop() == 0
+    ended = daemon.runs("ticker")[-1]
     assert ended["status"] in ("succeeded", "cancelled") and ended["result"].startswith("counted to")
-    quick.start()
-    running(quick, "ticker")
+    daemon.start()
+    running(daemon, "ticker")
 
 
-def test_alerts_of_a_service_do_not_wait_for_its_end(quick: Daemon) -> None:
-    ticking(quick)
+def test_alerts_of_a_service_do_not_wait_for_its_end(daemon: Daemon) -> None:
+    ticking(daemon)
     until(
-        lambda: [note for note in quick.notes() if note["title"] == "counted to three"], "told while it runs"
+        lambda: [note for note in daemon.notes() if note["title"] == "counted to three"], "told while it runs"
     )
-    assert running(quick, "ticker")["status"] == "running"
+    assert running(daemon, "ticker")["status"] == "running"
 
 
 def test_a_thread_that_died_with_the_daemon_is_recorded_and_started_again_without_an_alert(
-    quick: Daemon,
+    daemon: Daemon,
 ) -> None:
-    ticking(quick)
-    quick.kill()
-    quick.start()
-    until(lambda: quick.runs("ticker", "lost") and quick.runs("ticker", "running"), "lost and again")
-    assert not [note for note in quick.notes() if note["key"] == "run:ticker"]
+    ticking(daemon)
+    daemon.kill()
+    daemon.start()
+    until(lambda: daemon.runs("ticker", "lost") and daemon.runs("ticker", "running"), "lost and again")
+    assert not [note for note in daemon.notes() if note["key"] == "run:ticker"]
 
 
-def test_a_service_in_a_thread_can_be_cancelled_and_comes_back(quick: Daemon) -> None:
-    ticking(quick)
-    quick.cli("runs", "cancel", str(running(quick, "ticker")["id"]))
-    until(lambda: quick.runs("ticker", "cancelled") and quick.runs("ticker", "running"), "ended and again")
+def test_a_service_in_a_thread_can_be_cancelled_and_comes_back(daemon: Daemon) -> None:
+    ticking(daemon)
+    daemon.cli("runs", "cancel", str(running(daemon, "ticker")["id"]))
+    until(lambda: daemon.runs("ticker", "cancelled") and daemon.runs("ticker", "running"), "ended and again")
 
 
-def test_down_with_stop_jobs_ends_services_and_does_not_start_them_again(quick: Daemon) -> None:
-    quick.jobs(f"web: {{command: exec sleep 600, service: {QUICK}}}").start()
-    running(quick)
-    assert "1 run ended with it" in quick.cli("down", "--stop-jobs")
-    assert quick.ended() == 0
-    assert [run["status"] for run in quick.runs("web")] == ["cancelled"]
+def test_down_with_stop_jobs_ends_services_and_does_not_start_them_again(daemon: Daemon) -> None:
+    daemon.jobs(f"web: {{command: exec sleep 600, service: {QUICK}}}").start()
+    running(daemon)
+    assert "1 run ended with it" in daemon.cli("down", "--stop-jobs")
+    assert daemon.ended() == 0
+    assert [run["status"] for run in daemon.runs("web")] == ["cancelled"]
 
 
-def test_down_says_nothing_of_services_that_end_with_the_daemon(quick: Daemon) -> None:
-    ticking(quick)
-    assert "goes on" not in quick.cli("down")
+def test_down_says_nothing_of_services_that_end_with_the_daemon(daemon: Daemon) -> None:
+    ticking(daemon)
+    assert "goes on" not in daemon.cli("down")
 
 
-def test_services_take_no_slots(quick: Daemon) -> None:
-    quick.write(
+def test_services_take_no_slots(daemon: Daemon) -> None:
+    daemon.write(
         f"""
         slots: {{process: 1}}
         jobs:
@@ -189,8 +192,8 @@ def test_services_take_no_slots(quick: Daemon) -> None:
           tick: {{command: "true", every: 1s}}
         """
     )
-    quick.start()
-    running(quick)
-    quick.wait_for("tick", "succeeded", count=2)
-    os.kill(work(quick).pid, signal.SIGTERM)
-    end(quick, "web")
+    daemon.start()
+    running(daemon)
+    daemon.wait_for("tick", "succeeded", count=2)
+    os.kill(work(daemon).pid, signal.SIGTERM)
+    end(daemon, "web")

@@ -43,18 +43,18 @@ def held(daemon: Daemon) -> Counter[str]:
 
 @pytest.mark.slow
 @pytest.mark.needs("linux")
-def test_nothing_is_gathered_over_hundreds_of_events_alerts_changes_and_restarts(quick: Daemon) -> None:
-    quick.handler("teller", TELLER)
-    (quick.folder / "in").mkdir()
-    quick.jobs(JOBS, CHANNEL).start()
+def test_nothing_is_gathered_over_hundreds_of_events_alerts_changes_and_restarts(daemon: Daemon) -> None:
+    daemon.handler("teller", TELLER)
+    (daemon.folder / "in").mkdir()
+    daemon.jobs(JOBS, CHANNEL).start()
 
     def count(query: str) -> int:
-        return int(quick.rows(f"SELECT count(*) AS n FROM {query}")[0]["n"])
+        return int(daemon.rows(f"SELECT count(*) AS n FROM {query}")[0]["n"])
 
     def change(times: int) -> None:
         for _ in range(times):
             before = count("runs WHERE job = 'seen' AND ended_at IS NOT NULL")
-            (quick.folder / "in" / f"file-{before}").write_text("x")
+            (daemon.folder / "in" / f"file-{before}").write_text("x")
             until(
                 lambda before=before: count("runs WHERE job = 'seen' AND ended_at IS NOT NULL") > before,  # type: ignore[misc]
                 "the change was a fire",
@@ -62,35 +62,35 @@ def test_nothing_is_gathered_over_hundreds_of_events_alerts_changes_and_restarts
 
     def at_rest() -> Counter[str]:
         """The least of a few looks: what is held for a moment (a run under way) is nobody's."""
-        switch(quick, "disable")
+        switch(daemon, "disable")
         until(lambda: not count("runs WHERE ended_at IS NULL AND job != 'pauses'"), "all runs have ended", 90)
         until(lambda: not count("events WHERE status = 'pending'"), "all events are dealt with", 60)
         until(lambda: not count("journal WHERE verdict = 'new'"), "all alerts are judged", 60)
         until(lambda: not count("deliveries WHERE status = 'queued'"), "all messages are sent", 60)
-        looks = [held(quick) for _ in range(10)]
-        switch(quick, "enable")
+        looks = [held(daemon) for _ in range(10)]
+        switch(daemon, "enable")
         return Counter({name: min(look[name] for look in looks) for name in looks[0]})
 
     change(5)
-    quick.wait_for("heard", "succeeded", count=30, within=60)
-    quick.wait_for("brief", "succeeded", count=2)
+    daemon.wait_for("heard", "succeeded", count=30, within=60)
+    daemon.wait_for("brief", "succeeded", count=2)
     first = at_rest()
     begun = count("runs WHERE job = 'brief'")
     change(FIRES)
-    quick.wait_for("heard", "succeeded", count=30 + EVENTS, within=120)
+    daemon.wait_for("heard", "succeeded", count=30 + EVENTS, within=120)
     until(
         lambda: count("runs WHERE job = 'brief'") >= begun + RESTARTS, "it was started again and again", 120
     )
     last = at_rest()
     assert count("journal WHERE job = 'teller' AND kind IN ('problem', 'notice')") >= EVENTS
     assert count("journal WHERE job = 'teller' AND kind = 'recovery'") >= EVENTS / 2 - 30
-    assert count("deliveries WHERE status = 'sent'") > 0 and (quick.folder / "told.jsonl").exists()
+    assert count("deliveries WHERE status = 'sent'") > 0 and (daemon.folder / "told.jsonl").exists()
     assert last["descriptors"] <= first["descriptors"] + 2, (first, last)
     assert last["connections"] <= first["connections"], (first, last)
     assert last["threads"] <= first["threads"], (first, last)
     assert last["zombies"] == 0
-    switch(quick, "disable")
-    until(lambda: not quick.runs("brief", "running", "queued"), "the service has ended")
+    switch(daemon, "disable")
+    until(lambda: not daemon.runs("brief", "running", "queued"), "the service has ended")
 
 
 def switch(daemon: Daemon, how: str) -> None:

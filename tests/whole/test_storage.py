@@ -23,11 +23,6 @@ slow: {{every: 2s, command: 'sleep 1; {MARK}'}}
 """
 
 
-@pytest.fixture
-def daemon(quick: Daemon) -> Daemon:
-    return quick
-
-
 def unrecorded(daemon: Daemon) -> list[tuple[str, str, int]]:
     """What ran without a row."""
     known = {(row["job"], row["fire"], row["attempt"]) for row in daemon.runs()}
@@ -46,7 +41,7 @@ def test_a_ledger_held_by_somebody_else_delays_and_loses_nothing(daemon: Daemon,
     daemon.wait_for("slow", "succeeded")
     with daemon.held():
         begun = time.monotonic()
-        until(lambda: "degraded: ledger" in daemon.log(), "it says degraded", 6)
+        until(lambda: "degraded: ledger" in daemon.log(), "it says degraded")
         status = daemon.cli("status", "--json", code=1)
         assert status["degraded"] and status["running"]
         assert "another process holds the ledger" in status["troubles"][0]["why"]
@@ -57,13 +52,13 @@ def test_a_ledger_held_by_somebody_else_delays_and_loses_nothing(daemon: Daemon,
         known = len(daemon.runs("tick"))
         if seconds > 30:
             assert "nothing has been recorded" in daemon.log()
-    daemon.wait_for("tick", "succeeded", count=known + 2, within=12)
+    daemon.wait_for("tick", "succeeded", count=known + 2)
     (note,) = [row for row in daemon.notes() if row["key"] == "degraded:ledger"]
     assert "it can again" in note["title"]
     (fact,) = daemon.facts("degraded")
     assert fact["amount"] == pytest.approx(seconds, abs=6)
-    (span,) = daemon.spans("tick")
-    assert "could not be written" in span["reason"]
+    reasons = [span["reason"] for span in daemon.spans("tick")]
+    assert len([reason for reason in reasons if "could not be written" in reason]) == 1, reasons
     assert not daemon.runs(None, "lost")
 
 
@@ -73,14 +68,14 @@ def test_an_edit_made_while_the_ledger_is_held_is_taken_over_afterwards(daemon: 
     with daemon.held():
         daemon.jobs(JOBS + f"new: {{every: 1s, command: '{MARK}'}}\n")
         time.sleep(3)
-    daemon.wait_for("new", "succeeded", within=10)
+    daemon.wait_for("new", "succeeded")
 
 
 def test_a_signal_ends_a_daemon_whose_ledger_is_held(daemon: Daemon) -> None:
     daemon.jobs(JOBS).start()
     daemon.wait_for("tick", "succeeded")
     with daemon.held():
-        until(lambda: "degraded: ledger" in daemon.log(), "it says degraded", 6)
+        until(lambda: "degraded: ledger" in daemon.log(), "it says degraded")
         asked = time.monotonic()
         assert daemon.stop() == 0, daemon.output()
         assert time.monotonic() - asked < 3
@@ -151,7 +146,7 @@ def test_a_full_disk_starts_nothing_unrecorded_and_keeps_what_running_jobs_did(s
     daemon.wait_for("tick", "succeeded")
     ballast = fill(daemon.state)
     until(lambda: "degraded: ledger" in daemon.log() + daemon.output(), "it says degraded")
-    until(lambda: "long" in [job for job, *_ in daemon.marks()], "the long job ended on a full disk", 8)
+    until(lambda: "long" in [job for job, *_ in daemon.marks()], "the long job ended on a full disk")
     assert unrecorded(daemon) == []
     assert daemon.running
     until(lambda: not daemon.named("sleep"), "nothing sleeps any more")
@@ -161,7 +156,7 @@ def test_a_full_disk_starts_nothing_unrecorded_and_keeps_what_running_jobs_did(s
     assert json.loads(result.read_text())["exit_code"] == 0
     known = len(daemon.runs("tick"))
     ballast.unlink()
-    daemon.wait_for("tick", "succeeded", count=known + 2, within=15)
+    daemon.wait_for("tick", "succeeded", count=known + 2)
     assert daemon.wait_for("long", "succeeded")[0]["id"] == long["id"]
     assert any(row["key"] == "degraded:ledger" for row in daemon.notes())
     assert not daemon.runs(None, "lost")
@@ -198,7 +193,7 @@ def test_a_ledger_that_disappears_under_a_running_daemon_is_made_again(
         (daemon.state / name).unlink(missing_ok=True)
     if replaced:
         daemon.ledger.touch(mode=0o600)
-    found = daemon.wait_for("tick", "succeeded", count=2, within=10)
+    found = daemon.wait_for("tick", "succeeded", count=2)
     assert min(row["id"] for row in found) > highest, "no id is given out twice"
     assert [row for row in daemon.notes() if "ledger" in row["title"]]
     restored = [span for span in daemon.rows("SELECT * FROM spans") if "restored" in span["reason"]]

@@ -17,7 +17,6 @@ import psutil
 import pytest
 
 from tests.whole.daemon import MARK, Daemon, until
-from tests.whole.warm import Quick
 
 WAVE = '''
 """Say once that it ran, and complain while the flag is down."""
@@ -59,7 +58,7 @@ def test_nothing_is_lost_doubled_or_forgotten_after(daemons: Callable[..., Daemo
     seed = int(os.environ.get("JARVIS_TEST_SEED", random.randrange(10**6)))
     print(f"JARVIS_TEST_SEED={seed}")
     dice = random.Random(seed)
-    daemon = daemons(Quick)
+    daemon = daemons()
     for folder in (daemon.folder / "in", daemon.state, daemon.state / "inbox"):
         folder.mkdir(mode=0o700)
     daemon.handler("wave", WAVE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import subprocess
@@ -26,7 +27,9 @@ def _life(arguments: list[str], folder: str, environment: Mapping[str, str], sai
     os.dup2(out, 1)
     os.dup2(out, 2)
     from jarvis.cli import main
+    from jarvis.store import crashpoint
 
+    importlib.reload(crashpoint)  # it looked at another environment
     sys.argv = ["jarvis", "up", *arguments]
     sys.exit(main.main())
 
