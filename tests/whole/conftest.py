@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+import sys
 from collections.abc import Callable, Iterator
 
 import psutil
@@ -63,6 +65,18 @@ def on_time(metronome: Metronome) -> OnTime:
 @pytest.fixture
 def lasted(metronome: Metronome) -> Lasted:
     return metronome.lasted
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port where nobody listens. On Linux it is kept from others all the while, also while its server is down."""
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        port = int(kept.getsockname()[1])
+        if sys.platform != "linux":
+            kept.close()
+        yield port
 
 
 def finish(daemon: Daemon) -> None:

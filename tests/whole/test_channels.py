@@ -56,9 +56,8 @@ def test_a_result_reaches_a_web_hook_and_a_mailbox(daemon: Daemon, httpserver: H
 
 
 def test_a_receiver_that_is_down_and_then_up_gets_the_result_once_though_the_daemon_was_killed(
-    daemon: Daemon,
+    daemon: Daemon, port: int
 ) -> None:
-    port = receivers.free_port()
     hook = f"url: 'json://127.0.0.1:{port}/', rate: 0s"
     channels(daemon, "report: {command: 'echo 41 files', deliver: {to: hook}}", hook=hook)
     daemon.start()

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tests.rooms import receivers
 from tests.whole.daemon import SECOND, Daemon, Row, until
 from tests.whole.shifting import Shifted
 
@@ -95,10 +94,8 @@ def test_a_storm_that_is_held_over_a_clock_set_back_waits_no_longer_than_its_cyc
     "down", [pytest.param(False, id="while it runs"), pytest.param(True, id="while it is down")]
 )
 def test_a_message_that_waits_for_its_next_try_waits_no_hour_more_after_a_clock_set_back(
-    shifted: Shifted, down: bool
+    shifted: Shifted, down: bool, port: int
 ) -> None:
-    # a port where nobody listens; on Linux it stays ours meanwhile
-    port = receivers.free_port()
     hook = f"hook: {{url: 'json://127.0.0.1:{port}/', rate: 0s}}"
     shifted.at("2026-03-10T12:30:00+00:00")
     shifted.jobs(

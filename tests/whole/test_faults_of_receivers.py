@@ -28,8 +28,8 @@ FREE = "ghp_canary51d0freeandunknown"
 class Endpoint:
     """A receiver that can be down, slow or out of order, and mended. ``got``: what it accepted."""
 
-    def __init__(self) -> None:
-        self.port = receivers.free_port()
+    def __init__(self, port: int) -> None:
+        self.port = port
         self.fault = ""
         self.got: list[dict[str, Any]] = []
         self.asked = 0
@@ -62,8 +62,8 @@ class Endpoint:
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    made = Endpoint()
+def endpoint(port: int) -> Iterator[Endpoint]:
+    made = Endpoint(port)
     yield made
     made.close()
 

@@ -5,25 +5,10 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-
-import pytest
 
 from tests.whole.daemon import Daemon, until
 
 GRACE = 4
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    """A port where nobody listens. On Linux it is kept from others all the while, also while its server is down."""
-    with socket.socket() as kept:
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.bind(("127.0.0.1", 0))
-        port = int(kept.getsockname()[1])
-        if sys.platform != "linux":
-            kept.close()
-        yield port
 
 
 def serve(port: int) -> subprocess.Popen[bytes]:
