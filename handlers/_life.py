@@ -124,9 +124,8 @@ def breakers(ctx: Context) -> Breakers | None:
 def mend(ctx: Context, source: str, why: str) -> None:
     """Tell that a source cannot be observed until a person changes something. One key for a source: reasons vary."""
     text = why if source in why else f"{source}: {why}"
-    ctx.alert(
-        text, key=f"cannot_observe:{entity(source)}", severity="medium", title="Something cannot be observed"
-    )
+    title = f"{source} cannot be observed"
+    ctx.alert(text, key=f"cannot_observe:{entity(source)}", severity="medium", title=title)
 
 
 def tell(

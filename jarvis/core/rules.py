@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from datetime import timedelta
 from string import Template
@@ -160,7 +161,9 @@ def _known(value: Any) -> Any:
     """An unknown kind is said with those that there are."""
     if isinstance(value, dict) and value.get("kind") not in KINDS:
         found = f"{value['kind']!r} is no kind of rule" if "kind" in value else "a rule needs a kind"
-        raise ValueError(f"{found}; there are {', '.join(KINDS)}")
+        near = difflib.get_close_matches(str(value.get("kind")), KINDS, n=1)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"{found}{meant}; there are {', '.join(KINDS)}")
     return value
 
 

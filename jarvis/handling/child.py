@@ -148,6 +148,7 @@ def _logger(secrets: Mapping[str, str]) -> logging.Logger:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Discreet(secrets))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line a request, with all that is in its address
     return logging.getLogger("jarvis.handler")
 
 

@@ -275,6 +275,11 @@ def test_what_is_stored_of_a_rule_reads_back(kind: str) -> None:
 
 
 MISTAKES = [
+    (
+        "a kind misspelt",
+        {"kind": "overdue_delegaton"},
+        "'overdue_delegaton' is no kind of rule (did you mean 'overdue_delegation'?); there are overdue_delegation",
+    ),
     ("no kind", {"kind": "foo"}, "'foo' is no kind of rule; there are overdue_delegation, pending_decision"),
     (
         "a number too small",

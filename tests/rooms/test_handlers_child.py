@@ -249,3 +249,18 @@ def test_a_ledger_that_is_not_there_is_said_in_a_sentence(child):
     )
     assert code == 1 and "there is no ledger at" in outcome["error"] and "Traceback" not in outcome["error"]
     assert not os.path.exists(child.folder / "no.sqlite")
+
+
+def test_the_addresses_that_a_handler_asks_are_not_in_its_output(child, httpserver):
+    httpserver.expect_request("/items").respond_with_json([])
+    _, outcome, _, errors = child.call(
+        """
+        import httpx2
+        def run(ctx, *, url: str):
+            ctx.log.info("asked")
+            return str(httpx2.get(url).status_code)
+        """,
+        **{"with": {"url": httpserver.url_for("/items?key=opensesame")}},
+    )
+    assert outcome["result"] == "200"
+    assert "asked" in errors and "opensesame" not in errors

@@ -73,7 +73,9 @@ def test_a_skipped_run_tells_what_a_person_must_mend(house: House) -> None:
     run = house.run("tasks")
     assert run["status"] == "skipped" and "no such column" in run["reason"]
     alerts = [one for one in house.ask("status")["alerts"] if one["job"] == "tasks"]
-    assert [one["title"] for one in alerts] == ["Something cannot be observed"]
+    assert [one["title"] for one in alerts] == [
+        f"the task database {house.folder}/tasks.db cannot be observed"
+    ]
 
 
 def test_today_is_that_of_the_job_s_time_zone_in_a_real_run(house: House) -> None:
