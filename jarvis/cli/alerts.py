@@ -84,12 +84,18 @@ def _entries(found: list[dict[str, Any]]) -> None:
 def _fate(one: dict[str, Any], now: datetime) -> str:
     reason = one["why"].split(": ", 2)[-1]
     if one["verdict"] == "held":
-        return f"held until {show.relative(one['until_at'], now)}: {reason}"
+        return f"held{_until(one['until_at'], now)}: {reason}"
     if one["verdict"] == "sent":
         return f"said to {reason}"
     return {"dropped": f"not said: {reason}", "counted": f"counted: {reason}"}.get(
         one["verdict"], "not judged yet"
     )
+
+
+def _until(at: str | None, now: datetime) -> str:
+    """`` for another 17 s``; nothing when its time has come, or nobody knows."""
+    left = show.relative(at, now)
+    return f" for another {left.removeprefix('in ')}" if left.startswith("in ") else ""
 
 
 @alerts.command("show")
@@ -176,6 +182,9 @@ def _why(data: dict[str, Any]) -> None:
         for one in data["stages"]
     ]
     show.table(("stage", "answer", "because"), rows)
+    left = _until(data["until_at"], show.now()) if data["verdict"] == "held" else ""
+    if left:
+        click.echo(f"Then, after {show.local(data['until_at'])}, a digest tells it.")
 
 
 @alerts.command("ack")

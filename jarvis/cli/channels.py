@@ -31,7 +31,7 @@ def _table(found: list[dict[str, Any]]) -> None:
         (
             one["name"],
             show.line(one["what"]),
-            show.colored(one["state"], {"resting": "failed"}.get(one["state"])),
+            show.colored(one["state"], {"resting": "failed", "failing": "failed"}.get(one["state"])),
             str(one["queued"]),
             str(one["dead"]),
             show.relative(one["sent_at"], now) or "never",

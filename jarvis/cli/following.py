@@ -86,7 +86,7 @@ def _copy(asking: Asking, run: int, position: int, meter: _Meter, *, to_end: boo
 
 
 def _ended(data: dict[str, Any]) -> None:
-    why = data["reason"] or data["result"]
+    why = data["reason"] or data["result"] or show.numbers(data["numbers"])
     took = f" in {show.length(data['seconds'])}" if data["seconds"] is not None else ""
     first, *more = str(why or "").strip().splitlines() or [""]
     said = f"{show.colored(show.word(data['status']))}{took}" + (f": {show.line(first)}" if first else "")

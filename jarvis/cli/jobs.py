@@ -175,7 +175,7 @@ def _entries(found: list[dict[str, Any]]) -> None:
 
 def _run(one: dict[str, Any], now: datetime) -> tuple[str, ...]:
     again = f" (attempt {one['attempt']})" if one["attempt"] > 1 else ""
-    said = show.headline(one["reason"] or one["result"] or "") + again
+    said = show.gist(one) + again
     return (
         str(one["id"]),
         show.relative(one["scheduled_at"], now),

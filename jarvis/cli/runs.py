@@ -62,7 +62,7 @@ def _table(found: list[dict[str, Any]]) -> None:
 
 def _row(one: dict[str, Any], now: datetime) -> tuple[str, ...]:
     again = f" (attempt {one['attempt']})" if one["attempt"] > 1 else ""
-    said = show.headline(one.get("waits") or one["reason"] or one["result"] or "") + again
+    said = (show.headline(one.get("waits") or "") or show.gist(one)) + again
     return (
         str(one["id"]),
         one["job"],
@@ -85,7 +85,7 @@ def _run(data: dict[str, Any]) -> None:
     now = show.now()
     others = [one for one in data["attempts"] if one["id"] != data["id"]]
     params = ", ".join(f"{name}={value}" for name, value in data["params"].items())
-    numbers = ", ".join(f"{name} {value:g}" for name, value in data["numbers"].items())
+    numbers = show.numbers(data["numbers"])
     dropped = f", {show.size(data['output_dropped'])} of it not kept" if data["output_dropped"] else ""
     written = f"{show.size(data['output_bytes'])}{dropped}: 'jarvis runs output {data['id']}'"
     why = f": {show.line(data['reason'])}" if data["reason"] and data["status"] not in WELL else ""
@@ -107,6 +107,7 @@ def _run(data: dict[str, Any]) -> None:
             ("with", params),
             ("why", show.line(", ".join([*data["because"], *asked]))),
             ("then", "\n".join(_attempt_of(one) for one in data["asked_for"])),
+            ("delivered", "\n".join(_delivery(one, now) for one in data["delivered"])),
             ("fire", f"{data['fire']}, attempt {data['attempt']}"),
             ("attempts", "\n".join(_attempt(one) for one in others)),
             ("exit code", data["exit_code"]),
@@ -144,6 +145,12 @@ def _attempt_of(one: dict[str, Any]) -> str:
 def _attempt(one: dict[str, Any]) -> str:
     why = f": {show.line(one['reason'])}" if one["reason"] else ""
     return f"{one['attempt']}: run {one['id']} {show.colored(show.word(one['status']))}{why}"
+
+
+def _delivery(one: dict[str, Any], now: datetime) -> str:
+    when = show.relative(one["sent_at"] or one["created_at"], now)
+    why = f": {show.line(one['error'])}" if one["error"] and one["status"] != "sent" else ""
+    return f"{one['channel']}: {show.colored(one['status'])} {when}{why}"
 
 
 @runs.command("output")

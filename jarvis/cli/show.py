@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,8 @@ COLORS = {
 }  # fmt: skip
 NARROWEST = 8
 GAP = 2
+FEW = 5
+"""So many numbers of a run fit a line."""
 
 
 def now() -> datetime:
@@ -149,6 +151,17 @@ def headline(text: str) -> str:
     """The first line of a text from outside; an ellipsis says that there are more."""
     first, *more = text.strip().splitlines() or [""]
     return line(first) + (" …" if more else "")
+
+
+def gist(run: dict[str, Any]) -> str:
+    """What a run brought, on a line: its reason, else its result, else the first of its numbers."""
+    return headline(run["reason"] or run["result"] or "") or numbers(run["numbers"], FEW)
+
+
+def numbers(values: Mapping[str, float], most: int | None = None) -> str:
+    """``percent 12, seconds 0.3``; an ellipsis says that there are more than ``most``."""
+    said = [f"{line(name)} {value:g}" for name, value in values.items()][:most]
+    return ", ".join(said) + (" …" if len(said) < len(values) else "")
 
 
 def printable(text: str) -> str:

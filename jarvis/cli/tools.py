@@ -43,8 +43,10 @@ def _checked(data: dict[str, Any]) -> None:
     for problem in data["problems"]:
         click.echo(f"{show.colored('problem', 'failed')}: {_problem(problem)}")
     if data["ok"]:
-        doubts = f", {show.plural(len(data['warnings']), 'doubt')}" if data["warnings"] else ""
-        click.echo(f"{data['file']} is in order: {show.plural(data['total'], 'job')}{doubts}.")
+        broken = sum(bool(one["broken"]) for one in data["jobs"])
+        but = f", {broken} broken" if broken else ""
+        but += f", {show.plural(len(data['warnings']), 'doubt')}" if data["warnings"] else ""
+        click.echo(f"{data['file']} is in order: {show.plural(data['total'], 'job')}{but}.")
     else:
         click.echo(f"{data['file']} cannot be used: {show.plural(len(data['problems']), 'problem')}.")
 

@@ -60,7 +60,8 @@ def _channel(
     channel = known.by_name.get(name)
     open_now = breaker is not None and breaker.state != "closed"
     sending = desk.live and name in desk.app.outbox.sending()
-    state = "sending" if sending else "resting" if open_now else "waiting" if tally.queued else "ok"
+    calm = "waiting" if tally.queued else "failing" if tally.failing else "ok"
+    state = "sending" if sending else "resting" if open_now else calm
     return {
         "name": name,
         "what": ways.described(channel) if channel else "not in jobs.yaml",

@@ -12,7 +12,7 @@ from jarvis.core import causes, triggers
 from jarvis.core.run import Run
 from jarvis.errors import NotFound, Refused
 from jarvis.handling import rundir, transcript
-from jarvis.store import events, queries, runs
+from jarvis.store import bulletin, events, queries, runs
 
 Word = Literal[
     "queued", "running", "succeeded", "failed", "timed_out", "cancelled", "lost", "skipped", "missed"
@@ -53,10 +53,11 @@ def listing(
 
 
 def show(desk: Desk, *, id: Number) -> dict[str, Any]:
-    """One run: how far it is, why it waits, how it ended, its other attempts."""
+    """One run: how far it is, why it waits, how it ended, its other attempts, and where its result went."""
     run = _run(desk, id)
     with desk.database.read() as connection:
         attempts = queries.attempts(connection, run)
+        delivered = bulletin.results(connection, id)
     active = next((one for one in desk.active() if one.run.id == id), None)
     queued = next((one for one in desk.queue() if one.held.run.id == id), None)
     waiting = None
@@ -81,6 +82,10 @@ def show(desk: Desk, *, id: Number) -> dict[str, Any]:
             {"id": one.id, "attempt": one.attempt, "status": one.status.value, "reason": one.reason,
              "not_before": plain.instant(one.not_before)}
             for one in attempts
+        ],
+        "delivered": [
+            one | {"created_at": plain.instant(one["created_at"]), "sent_at": plain.instant(one["sent_at"])}
+            for one in delivered
         ],
     }  # fmt: skip
 

@@ -134,6 +134,17 @@ def messages(connection: Connection, alert: int, problem_id: int | None, limit: 
     return found[:limit]
 
 
+def results(connection: Connection, run: int) -> list[dict[str, Any]]:
+    """The messages with the result of a run, if they are among the newest: channel, status, attempts, when, error."""
+    columns = deliveries.c
+    newest = select(func.max(columns.id)).scalar_subquery()
+    query = select(
+        columns.id, columns.channel, columns.status, columns.attempts, columns.created_at, columns.sent_at,
+        columns.error,
+    ).where(columns.id > newest - LOOKED_THROUGH, columns.kind == "result", columns.run_id == run)  # fmt: skip
+    return [dict(row._mapping) for row in connection.execute(query.order_by(columns.id))]
+
+
 def acknowledge(connection: Connection, number: int, note: str, now: datetime) -> None:
     """Somebody takes care of this problem."""
     change = update(problems).where(problems.c.id == number)

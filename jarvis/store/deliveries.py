@@ -49,13 +49,17 @@ class Delivery:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tally:
-    """A channel's messages: how many wait, how many were given up, when one was accepted last."""
+    """A channel's messages: how many wait, how many were given up, when one was accepted last.
+
+    ``failing``: the newest that was given up is newer than all that were accepted.
+    """
 
     queued: int = 0
     dead: int = 0
     sent: int = 0
     oldest_at: datetime | None = None
     sent_at: datetime | None = None
+    failing: bool = False
 
 
 def add(
@@ -237,17 +241,22 @@ def tallies(connection: Connection) -> Mapping[str, Tally]:
     """The counts of every channel that ever had a message."""
     columns = deliveries.c
     query = select(
-        columns.channel, columns.status, func.count(), func.min(columns.created_at), func.max(columns.sent_at)
-    ).group_by(columns.channel, columns.status)
+        columns.channel, columns.status, func.count(), func.min(columns.created_at), func.max(columns.sent_at),
+        func.max(columns.id),
+    ).group_by(columns.channel, columns.status)  # fmt: skip
     found: dict[str, dict[str, Any]] = {}
-    for channel, status, count, oldest_at, sent_at in connection.execute(query):
+    newest: dict[tuple[str, str], int] = {}
+    for channel, status, count, oldest_at, sent_at, number in connection.execute(query):
         mine = found.setdefault(channel, {})
+        newest[channel, status] = number
         if status in (WAITING, SENT, DEAD):
             mine[status] = count
         if status == WAITING:
             mine["oldest_at"] = oldest_at
         if status == SENT:
             mine["sent_at"] = sent_at
+    for channel, mine in found.items():
+        mine["failing"] = newest.get((channel, DEAD), 0) > newest.get((channel, SENT), 0)
     return {channel: Tally(**values) for channel, values in found.items()}
 
 

@@ -81,6 +81,7 @@ JOBS = """
       tried: {command: "false", retry: {times: 1, wait: 10ms}, deliver: {to: file}}
       unsent: {command: "true", deliver: {to: broken}}
       long: {command: "seq 20000", deliver: {to: file}}
+      refused: {command: "true", deliver: {to: gone}}
       plain: {command: "true"}
       spoken: {command: "printf '\\\\033[31mtar: /mnt: no space left\\\\033[0m\\\\n\\\\n'; exit 7"}
       rows: {command: "seq 100000; exit 1"}
@@ -92,6 +93,7 @@ JOBS = """
         file: {journal: file.jsonl, rate: 0s}
         other: {journal: other.jsonl, rate: 0s}
         broken: {command: "echo no paper; exit 1"}
+        gone: {command: [./say], rate: 0s}
       to: other
 """
 
@@ -191,6 +193,29 @@ def test_a_delivery_that_fails_fails_no_job_and_is_seen(house: Running) -> None:
 
     found = house.until(broken)
     assert found["queued"] == 1 and "no paper" in found["error"]
+
+
+def test_a_channel_that_gave_up_its_newest_message_is_failing_until_it_accepts_one(house: Running) -> None:
+    def state() -> str:
+        return str({one["name"]: one for one in house.ask("alerts.channels")}["gone"]["state"])
+
+    assert state() == "ok"
+    house.finish("refused")
+    house.until(lambda: state() == "failing")
+    (house.folder / "say").symlink_to("/bin/true")
+    house.ask("alerts.retry", channel="gone")
+    house.until(lambda: state() == "ok")
+
+
+def test_a_run_shows_where_its_result_went(house: Running) -> None:
+    number = house.finish("report").id
+
+    def sent() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = house.ask("runs.show", id=number)["delivered"]
+        return found if {one["status"] for one in found} == {"sent"} else []
+
+    assert [one["channel"] for one in house.until(sent)] == ["file", "other"]
+    assert house.ask("runs.show", id=house.finish("plain").id)["delivered"] == []
 
 
 def test_a_result_is_written_with_the_end_of_its_run_and_nothing_for_a_job_without_deliver(

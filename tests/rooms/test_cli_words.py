@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from jarvis.cli import definition, following, show, state
+from jarvis.cli import alerts, definition, following, show, state, tools
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -26,7 +27,7 @@ def test_of_a_long_result_the_first_line_stands_in_a_table(text: str, said: str)
 
 
 def test_who_waits_for_a_run_reads_all_lines_of_its_result(capsys: pytest.CaptureFixture[str]) -> None:
-    run = {"id": 2, "job": "rules", "status": "succeeded", "seconds": 1.2, "reason": None}
+    run = {"id": 2, "job": "rules", "status": "succeeded", "seconds": 1.2, "reason": None, "numbers": {}}
     following._ended(run | {"result": "1 triggered\nlate: 1 match"})
     assert capsys.readouterr().out == "Run 2 of rules succeeded in 1.2 s: 1 triggered\nlate: 1 match\n"
 
@@ -61,3 +62,55 @@ def test_schedules_are_shown_as_they_stand_in_jobs_yaml() -> None:
 )
 def test_what_is_due_next_may_be_past_while_jarvis_does_not_run(at: str, said: str) -> None:
     assert state._next({"job": "tick", "at": at}, NOW) == said
+
+
+HELD = {
+    "id": 1, "title": "backup: failed", "verdict": "held", "why": "quiet hours: hold: quiet hours",
+    "stages": [{"stage": "quiet hours", "answer": "hold", "reason": "quiet hours"}],
+}  # fmt: skip
+
+
+def test_what_is_held_says_for_how_long_and_what_becomes_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    now = datetime.now(UTC)
+    held = {**HELD, "until_at": (now + timedelta(hours=9, minutes=5)).isoformat()}
+    assert alerts._fate(held, now) == "held for another 9 h: quiet hours"
+    alerts._why(held)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("Then, after ")
+
+
+def test_what_is_held_until_now_is_held(capsys: pytest.CaptureFixture[str]) -> None:
+    now = datetime.now(UTC)
+    held = {**HELD, "until_at": (now - timedelta(seconds=5)).isoformat()}
+    assert alerts._fate(held, now) == "held: quiet hours"
+    alerts._why(held)
+    assert "Then" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("run", "said"), [
+    ({"reason": "exit code 3"}, "exit code 3"),
+    ({"result": "41 files", "numbers": {"files": 41.0}}, "41 files"),
+    ({"numbers": {"percent": 12.345678, "free": 3e9}}, "percent 12.3457, free 3e+09"),
+    ({"numbers": {f"n{number}": float(number) for number in range(9)}}, "n0 0, n1 1, n2 2, n3 3, n4 4 …"),
+    ({}, ""),
+], ids=["a reason", "a result", "numbers", "many numbers", "nothing"])  # fmt: skip
+def test_a_run_without_words_shows_its_numbers(run: dict[str, Any], said: str) -> None:
+    assert show.gist({"reason": None, "result": None, "numbers": {}} | run) == said
+
+
+def test_a_job_that_cannot_run_is_counted_where_jobs_yaml_is_in_order(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job = {
+        "name": "a",
+        "handler": "h",
+        "english": "On request only",
+        "next_at": None,
+        "timezone": None,
+        "enabled": True,
+        "broken": "h.py:2: no",
+    }
+    data = {"jobs": [job], "warnings": [], "problems": [], "ok": True, "file": "jobs.yaml", "total": 1}
+    tools._checked(data)
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "broken: a: h.py:2: no", "jobs.yaml is in order: 1 job, 1 broken.",
+    ]  # fmt: skip
