@@ -49,7 +49,10 @@ python: {{every: 3s, run: mark, retry: none}}
     "kills",
     [
         # two hundred, where workers can share them
-        *(pytest.param(50, id=f"fifty kills, {part} of 4") for part in range(1, 5)),
+        *(
+            pytest.param(50, id=f"fifty kills, {part} of 4", marks=pytest.mark.timeout(300))
+            for part in range(1, 5)
+        ),
         pytest.param(1_000, id="a thousand kills", marks=[pytest.mark.campaign, pytest.mark.timeout(1_200)]),
     ],
 )
