@@ -46,7 +46,7 @@ def test_a_daemon_killed_while_it_notices_a_change_tells_it_once(
 def test_a_daemon_killed_before_the_quiet_is_over_notices_the_change_at_its_next_start(
     daemon: Daemon, watched: Path
 ) -> None:
-    daemon.start()
+    daemon.jobs(WATCH.replace("300ms", "2s")).start()
     until(lambda: daemon.rows("SELECT * FROM watches"), "the folder was looked at")
     (watched / "a").write_text("x")
     daemon.kill()
