@@ -116,6 +116,10 @@ class Outcome:
             raise ValueError(f"not an outcome: {error}") from error
 
 
+DONE = Outcome(status="ok")
+"""Nothing to say: what most runs of frequent handlers leave."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Handler:
     """What a job can run.
@@ -205,10 +209,12 @@ def program(handler: Handler, values: Mapping[str, Any], **given: Any) -> list[s
 
 def returned(said: Any) -> Outcome:
     """The outcome of what ``run`` returned: text, numbers, both as a pair, or nothing."""
+    if said is None:
+        return DONE
     if isinstance(said, tuple) and len(said) == 2 and isinstance(said[0], str):
         line, numbers = said
     else:
-        line, numbers = (said, {}) if isinstance(said, str | None) else (None, said)
+        line, numbers = (said, {}) if isinstance(said, str) else (None, said)
     if not isinstance(numbers, Mapping):
         raise TypeError(
             f"run() returned {type(said).__name__}; return a text, a mapping of numbers, "

@@ -37,6 +37,8 @@ class Memory(MutableMapping[str, Any]):
 
     def changes(self) -> tuple[dict[str, Any], tuple[str, ...]]:
         """What to store, and which keys to drop. Raises ValueError: no JSON, or too much."""
+        if not self._now and not self._before:
+            return {}, ()
         texts = {key: _json(key, value) for key, value in self._now.items()}
         if (size := sum(map(len, texts.values()))) > MEMORY_BYTES:
             raise ValueError(

@@ -156,7 +156,7 @@ class Conductor:
     def adopt(self, run: Run, job: Job) -> None:
         """A run of an earlier daemon that is still running; before ``start`` only."""
         now = self._clocks.read().wall_at
-        self.floor.arrive(run, job.spec.priority, now)
+        self.floor.arrive(run, job, now)
         self.floor.start(run, job, run.started_at or now)
 
     # The conductor's thread.

@@ -18,7 +18,7 @@ from jarvis.core.run import Run, Status, changed
 from jarvis.errors import JarvisError, NotFound, Refused
 from jarvis.handling.launch import Launcher, NeverStarted, Notice, Request
 from jarvis.running import closing, judging
-from jarvis.running.floor import Active, Floor, slot
+from jarvis.running.floor import Active, Floor
 from jarvis.running.judging import Verdict
 from jarvis.running.telling import alarms
 from jarvis.running.threads import Called
@@ -110,7 +110,7 @@ class Decider:
             for held in self.floor.superseded_by(run, job):
                 why = f"not started before the next fire: {held.why}"
                 self.close(held.run, Refuse(status=Status.MISSED, why=why), work, now)
-        self.floor.arrive(run, job.spec.priority, now)
+        self.floor.arrive(run, job, now)
 
     def take(self, run: Run, work: Work, now: datetime) -> None:
         """The life of a queued run, top to bottom: admit it, prepare it, start it."""
@@ -120,14 +120,8 @@ class Decider:
                 run, Refuse(status=Status.SKIPPED, why="the job was removed from jobs.yaml"), work, now
             )
         paused, broken = self._jobs.paused(run.job, now), self._jobs.broken(run.job)
-        if not paused and not broken and self.floor.full(run, job):
-            return self._wait(run, job, admission.NO_SLOT[slot(job)], work)
-        situation = self.floor.situation(run, job, now, paused=paused, broken=broken)
-        match admission.admit(run, job, situation):
-            case Refuse() as refusal:
-                self.close(run, refusal, work, now)
-            case Wait() as wait:
-                self._wait(run, job, wait, work)
+        short = None if paused or broken else self.floor.answer(run, job)
+        match short or self._admit(run, job, now, paused, broken):
             case Start() if job.thread:
                 # No claim on disk will say that it began, so the row has to: before it begins.
                 log.debug("run %d of %s (%s) is started in a thread", run.id, run.job, run.fire)
@@ -137,6 +131,15 @@ class Decider:
                 work.threads.append((begun, job))
             case Start():
                 self._launch(run, job, work, now)
+            case Wait() as wait:
+                self._wait(run, job, wait, work)
+            case Refuse() as refusal:
+                self.close(run, refusal, work, now)
+
+    def _admit(
+        self, run: Run, job: Job, now: datetime, paused: str | None, broken: str | None
+    ) -> admission.Decision:
+        return admission.admit(run, job, self.floor.situation(run, job, now, paused=paused, broken=broken))
 
     def _launch(self, run: Run, job: Job, work: Work, now: datetime) -> None:
         try:
@@ -196,7 +199,7 @@ class Decider:
         """Nothing was started (no spawner, no space for a claim): the run waits a little and is asked again."""
         self.floor.end(active.run.id)
         waits = changed(active.run, status=Status.QUEUED, not_before=now + TRY_AGAIN)
-        self.floor.arrive(waits, active.job.spec.priority, now)
+        self.floor.arrive(waits, active.job, now)
 
     def give_up(self, message: Any, error: Exception, work: Work, now: datetime) -> None:
         """An end that cannot be understood is still an end: recorded, and the run's slot is free again."""

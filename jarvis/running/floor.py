@@ -9,29 +9,31 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from jarvis.core import admission
-from jarvis.core.admission import Blocker, Refuse, Situation, Wait
+from jarvis.core.admission import NO_SLOT, Blocker, Refuse, Situation, Start, Wait
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
 
 
 @dataclass(slots=True)
 class Active:
-    """A run that was started and has not ended. ``stopping``: why it was told to end."""
+    """A run that was started and has not ended. ``slot``: what it took; ``stopping``: why it was told to end."""
 
     run: Run
     job: Job
     thread: bool
+    slot: str = ""
     stopping: str | None = None
     given_up: bool = False
 
 
 @dataclass(slots=True)
 class Waiting:
-    """A queued run. ``on`` and ``why``: what it waits for (None: it has not been asked yet)."""
+    """A queued run. ``slot``: what it will take; ``on``, ``why``: what it waits for (None: not asked yet)."""
 
     run: Run
     priority: int
     since_at: datetime
+    slot: str
     on: Blocker | None = None
     why: str = "about to start"
     conditions: list[str | None] = field(default_factory=list)
@@ -43,6 +45,9 @@ def slot(job: Job) -> str:
     if job.service:
         return "service"
     return "thread" if job.thread else "process"
+
+
+YES = Start()
 
 
 class Floor:
@@ -61,15 +66,21 @@ class Floor:
         self._deadlines: list[tuple[datetime, int]] = []
         self._parked: dict[tuple[str, str], list[tuple[int, datetime, int]]] = defaultdict(list)
         self._queued: dict[str, set[int]] = defaultdict(set)
+        self._in_line: list[Waiting] = []
         self._behind: dict[str, Job] = {}
 
     # Arriving and waiting.
 
-    def arrive(self, run: Run, priority: int, now: datetime) -> None:
-        """A queued run wants to start."""
-        self.waiting[run.id] = Waiting(run=run, priority=priority, since_at=now)
+    def arrive(self, run: Run, job: Job, now: datetime) -> None:
+        """A queued run wants to start. If only a slot is missing it stands in line, and is asked when one is free."""
+        held = self.waiting[run.id] = Waiting(run, job.spec.priority, now, slot(job))
         self._queued[run.job].add(run.id)
-        self.wake(run.id)
+        if isinstance(self.answer(run, job), Wait):
+            ticket = (-held.priority, run.scheduled_at, run.id)
+            heapq.heappush(self._parked[Blocker.SLOT, held.slot], ticket)
+            self._in_line.append(held)
+        else:
+            self.wake(run.id)
 
     def park(self, run: Run, job: Job, wait: Wait) -> None:
         """It has to wait; it is woken by what it waits for."""
@@ -104,6 +115,10 @@ class Floor:
             if not self._ready:
                 # Whoever was woken for a free slot may not have taken it.
                 self._wake_for_slots()
+        for held in self._in_line:
+            if held.on is None:
+                held.on, held.why = Blocker.SLOT, NO_SLOT[held.slot].why
+        self._in_line.clear()
 
     def _wake_for_job(self, name: str) -> None:
         """As many of those that wait for the job's other runs as may start now, not a queue of thousands."""
@@ -175,18 +190,20 @@ class Floor:
 
     # Running.
 
-    def full(self, run: Run, job: Job) -> bool:
-        """There is no free slot for it, and whatever else its job asks for can be asked when there is one."""
-        kind, spec = slot(job), job.spec
-        return (
-            kind in self.slots
-            and self._used[kind] >= self.slots[kind]
-            and job.name not in self._running
-            and run.not_before is None
-            and spec.lock is None
-            and spec.min_spacing is None
-            and spec.misfire_grace is None
-        )
+    def answer(self, run: Run, job: Job) -> Start | Wait | None:
+        """What ``admit`` says of a run that nothing but a slot can keep (nearly all are such); None: ask it."""
+        spec = job.spec
+        if (
+            job.name in self._running
+            or run.not_before is not None
+            or spec.lock is not None
+            or spec.min_spacing is not None
+            or spec.misfire_grace is not None
+            or spec.condition is not None
+        ):
+            return None
+        kind = slot(job)
+        return YES if kind not in self.slots or self._used[kind] < self.slots[kind] else NO_SLOT[kind]
 
     def situation(
         self, run: Run, job: Job, now: datetime, *, paused: str | None, broken: str | None
@@ -211,10 +228,11 @@ class Floor:
     def start(self, run: Run, job: Job, now: datetime) -> Active:
         """It takes its slot and its lock."""
         self.leave(run.id)
-        active = Active(run=run, job=job, thread=job.thread)
+        kind = slot(job)
+        active = Active(run=run, job=job, thread=job.thread, slot=kind)
         self.active[run.id] = active
         self._running[job.name].append(run.id)
-        self._used[slot(job)] += 1
+        self._used[kind] += 1
         if job.spec.lock:
             self._locks[job.spec.lock] = run.id
         self.last_started[job.name] = now
@@ -223,20 +241,19 @@ class Floor:
         return active
 
     def end(self, number: int) -> Active | None:
-        """It gives back what it took; those who waited for it are asked again."""
+        """It gives back what it took; those who waited for it are asked again (for a slot: in ``ready``)."""
         active = self.active.pop(number, None)
         if active is None:
             return None
-        name, kind = active.job.name, slot(active.job)
+        name = active.job.name
         self._running[name].remove(number)
         if not self._running[name]:
             del self._running[name]
-        self._used[kind] -= 1
+        self._used[active.slot] -= 1
         self._wake_for_job(name)
         for lock in [lock for lock, holder in self._locks.items() if holder == number]:
             del self._locks[lock]
             self._unpark((Blocker.LOCK, lock))
-        self._unpark((Blocker.SLOT, kind), most=1)
         return active
 
     def _unpark(self, key: tuple[str, str], most: int | None = None) -> None:

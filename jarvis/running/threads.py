@@ -104,7 +104,8 @@ class Threads:
         if job.service:
             self._services.add(run.id)
         try:
-            values = secrets.reveal({**job.with_, **run.params}, environ)
+            given = {**job.with_, **run.params}
+            values = secrets.reveal(given, environ) if given else given
             ctx = self._context(run, job, memory, environ, started_at)
             with awake.kept(job) if job.spec.keep_awake else AS_IT_IS:
                 outcome = contract.call(self._catalogue.get(job.run), ctx, values)

@@ -33,7 +33,9 @@ Item = tuple[datetime, str]
 class Line:
     """One job in the timetable. The job and its schedule are built when first needed."""
 
-    __slots__ = ("_job", "_schedule", "aside", "definition", "entry", "era", "next_at", "pauses", "since_at")
+    __slots__ = (
+        "_job", "_schedule", "aside", "definition", "entry", "era", "name", "next_at", "pauses", "since_at",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class Line:
     ) -> None:
         """``since_at``: where the current term began, or the last one ended; no later term may begin before it."""
         self.entry = entry
+        self.name = entry.name
         self.since_at = since_at
         self.aside = False
         self.definition = entry.definition
@@ -53,10 +56,6 @@ class Line:
         self.pauses = list(pauses)
         self._job = job
         self._schedule: Schedule | None = None
-
-    @property
-    def name(self) -> str:
-        return self.entry.name
 
     @property
     def job(self) -> Job:

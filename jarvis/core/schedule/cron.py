@@ -30,8 +30,12 @@ class Cron:
         return fields.read(self.text).wildcard
 
     def next(self, after: datetime) -> Moment | None:
+        # A pass asks the jobs that are due together about the same moments, and most of them have few texts.
+        return _next(self, max(following(after), zone.FIRST))
+
+    def from_second(self, at: int) -> Moment | None:
+        """The first moment that is not before this UTC second."""
         match, mode = _compiled(self.text, self.dst)
-        at = max(following(after), zone.FIRST)
         while at < zone.LAST:
             span = zone.span(self.zone, at, mode)
             if found := self._first(match, span, at):
@@ -135,6 +139,11 @@ def parse(text: str, zone_name: str, dst: Dst = "once") -> Cron:
 def _compiled(text: str, dst: Dst) -> tuple[pattern.Pattern, Mode]:
     wild = fields.read(text).wildcard
     return pattern.compiled(text), "skip" if dst == "skip" else "wild" if wild else "fixed"
+
+
+@lru_cache(maxsize=4_096)
+def _next(cron: Cron, at: int) -> Moment | None:
+    return cron.from_second(at)
 
 
 def _spans(name: str, mode: Mode, after: datetime, until: datetime) -> Iterator[tuple[Span, int, int]]:
