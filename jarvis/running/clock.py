@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,6 +37,7 @@ from jarvis.store.journal import Note
 log = logging.getLogger("jarvis.clock")
 
 LONGEST_WAIT = timedelta(seconds=5)
+MAKE_WAY = timedelta(milliseconds=5)
 FACTS_KEPT = 200
 ALARM = timedelta(seconds=30)
 """A ledger that cannot be written for this long is an alarm, not a hiccup."""
@@ -197,10 +199,14 @@ class Clock:
                 released = self._failed(f"{type(error).__name__}: {error}")
         self._release(released)
         self.passes += 1
-        self._waited = self._next_wait()
-        if self._waited:  # nothing else is due at once
+        wait = self._next_wait()
+        if wait:  # nothing else is due at once
+            if released and self.each_pass:  # runs come first: one interpreter cannot start them and look on at the same time
+                time.sleep(min(wait, MAKE_WAY).total_seconds())
             self._look_on()
-        return self._waited.total_seconds()
+            wait = self._next_wait()  # looking on took time, and the next one is not to be late for it
+        self._waited = wait
+        return wait.total_seconds()
 
     def _look_on(self) -> None:
         for look in self.each_pass:

@@ -13,6 +13,7 @@ from jarvis.store.tables import runs, to_json, to_micros
 
 # What is written for every run goes to the driver as it is: rows of plain values, many at a time. SQLAlchemy would
 # spend more on each row's parameters than SQLite on the row.
+_RESERVE = "UPDATE counters SET value = value + ? WHERE name = 'run' RETURNING value"
 _INSERT = (
     "INSERT INTO runs (id, job, fire, attempt, status, scheduled_at, queued_at, not_before, ended_at, reason,"
     " definition_id, params, cause, output_bytes, output_dropped)"
@@ -27,10 +28,7 @@ _CLOSE = (
 
 def reserve(connection: Connection, count: int) -> int:
     """Give out ``count`` run ids in this transaction; returns the first of them."""
-    last = connection.execute(
-        text("UPDATE counters SET value = value + :count WHERE name = 'run' RETURNING value"),
-        {"count": count},
-    ).scalar_one()
+    last = connection.exec_driver_sql(_RESERVE, (count,)).scalar_one()
     return int(last) - count + 1
 
 
