@@ -49,6 +49,7 @@ class Refuse:
 
 Decision = Start | Wait | Refuse
 
+START = Start()
 NO_SLOT = {kind: Wait(on=Blocker.SLOT, why=f"no free {kind} slot") for kind in ("thread", "process")}
 
 

@@ -13,8 +13,8 @@ class Memory(MutableMapping[str, Any]):
     """A mapping that knows what was changed in it, also deep inside its values."""
 
     def __init__(self, known: Mapping[str, Any]) -> None:
-        self._before = {key: _json(key, value) for key, value in known.items()}
-        self._now = {key: json.loads(text) for key, text in self._before.items()}
+        self._before = {key: _json(key, value) for key, value in known.items()} if known else {}
+        self._now = {key: json.loads(text) for key, text in self._before.items()} if known else {}
 
     def __getitem__(self, key: str) -> Any:
         return self._now[key]

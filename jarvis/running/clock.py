@@ -201,7 +201,9 @@ class Clock:
         self.passes += 1
         wait = self._next_wait()
         if wait:  # nothing else is due at once
-            if released and self.each_pass:  # runs come first: one interpreter cannot start them and look on at the same time
+            if (
+                released and self.each_pass
+            ):  # runs come first: one interpreter cannot start them and look on at the same time
                 time.sleep(min(wait, MAKE_WAY).total_seconds())
             self._look_on()
             wait = self._next_wait()  # looking on took time, and the next one is not to be late for it

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from jarvis.core import admission
-from jarvis.core.admission import NO_SLOT, Blocker, Refuse, Situation, Start, Wait
+from jarvis.core.admission import NO_SLOT, START, Blocker, Refuse, Situation, Start, Wait
 from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
 
@@ -47,9 +47,6 @@ def slot(job: Job) -> str:
     return "thread" if job.thread else "process"
 
 
-YES = Start()
-
-
 class Floor:
     """Runs by id; waiting ones by what they wait for, so that one ending wakes only those it concerns."""
 
@@ -72,10 +69,10 @@ class Floor:
     # Arriving and waiting.
 
     def arrive(self, run: Run, job: Job, now: datetime) -> None:
-        """A queued run wants to start. If only a slot is missing it stands in line, and is asked when one is free."""
+        """A queued run wants to start. If it needs but a slot it stands in line, and is asked when one is free."""
         held = self.waiting[run.id] = Waiting(run, job.spec.priority, now, slot(job))
         self._queued[run.job].add(run.id)
-        if isinstance(self.answer(run, job), Wait):
+        if held.slot in self.slots and self._needs_but_a_slot(run, job):
             ticket = (-held.priority, run.scheduled_at, run.id)
             heapq.heappush(self._parked[Blocker.SLOT, held.slot], ticket)
             self._in_line.append(held)
@@ -192,18 +189,21 @@ class Floor:
 
     def answer(self, run: Run, job: Job) -> Start | Wait | None:
         """What ``admit`` says of a run that nothing but a slot can keep (nearly all are such); None: ask it."""
-        spec = job.spec
-        if (
-            job.name in self._running
-            or run.not_before is not None
-            or spec.lock is not None
-            or spec.min_spacing is not None
-            or spec.misfire_grace is not None
-            or spec.condition is not None
-        ):
+        if not self._needs_but_a_slot(run, job):
             return None
-        kind = slot(job)
-        return YES if kind not in self.slots or self._used[kind] < self.slots[kind] else NO_SLOT[kind]
+        kind = self.waiting[run.id].slot
+        return START if kind not in self.slots or self._used[kind] < self.slots[kind] else NO_SLOT[kind]
+
+    def _needs_but_a_slot(self, run: Run, job: Job) -> bool:
+        spec = job.spec
+        return (
+            job.name not in self._running
+            and run.not_before is None
+            and spec.lock is None
+            and spec.min_spacing is None
+            and spec.misfire_grace is None
+            and spec.condition is None
+        )
 
     def situation(
         self, run: Run, job: Job, now: datetime, *, paused: str | None, broken: str | None

@@ -25,6 +25,8 @@ from jarvis.store.book import Entry
 CHUNK = 256
 """Due jobs settled in one transaction: small enough for an early first start, large enough to be cheap."""
 
+NOTICEABLE = timedelta(seconds=1)
+PUNCTUAL = Lateness()
 
 Item = tuple[datetime, str]
 """A heap item: a next fire and its job."""
@@ -74,7 +76,8 @@ class Line:
         return now if self.since_at is None else max(now, self.since_at)
 
     def next_after(self, now: datetime) -> datetime | None:
-        moment = self.schedule.next(now) if self.schedule else None
+        schedule = self.schedule
+        moment = schedule.next(now) if schedule else None
         return moment.at if moment else None
 
     def pause_at(self, now: datetime) -> Pause | None:
@@ -165,10 +168,9 @@ class Timetable(BaseJobStore):  # type: ignore[misc]
     def settle(self, line: Line, now: datetime, next_at: datetime | None) -> None:
         """Decide every moment of the line up to ``now`` and move it to ``next_at``."""
         first = line.next_at
-        if first is not None and first <= now and line.schedule is not None:
-            late = now - first
-            lateness = self.lateness(line, first) if late > timedelta(seconds=1) else Lateness()
-            for decided in settle(line.job, line.schedule, first, now, pauses=line.pauses, lateness=lateness):
+        if first is not None and first <= now and (schedule := line.schedule) is not None:
+            lateness = self.lateness(line, first) if now - first > NOTICEABLE else PUNCTUAL
+            for decided in settle(line.job, schedule, first, now, pauses=line.pauses, lateness=lateness):
                 if isinstance(decided, Fire):
                     self.decisions.fires.append((line, decided))
                 else:

@@ -31,7 +31,7 @@ class Cron:
 
     def next(self, after: datetime) -> Moment | None:
         # A pass asks the jobs that are due together about the same moments, and most of them have few texts.
-        return _next(self, max(following(after), zone.FIRST))
+        return _next(self.text, self.zone, self.dst, max(following(after), zone.FIRST))
 
     def from_second(self, at: int) -> Moment | None:
         """The first moment that is not before this UTC second."""
@@ -142,8 +142,8 @@ def _compiled(text: str, dst: Dst) -> tuple[pattern.Pattern, Mode]:
 
 
 @lru_cache(maxsize=4_096)
-def _next(cron: Cron, at: int) -> Moment | None:
-    return cron.from_second(at)
+def _next(text: str, zone_name: str, dst: Dst, at: int) -> Moment | None:
+    return Cron(text=text, zone=zone_name, dst=dst).from_second(at)
 
 
 def _spans(name: str, mode: Mode, after: datetime, until: datetime) -> Iterator[tuple[Span, int, int]]:

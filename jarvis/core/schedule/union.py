@@ -126,7 +126,9 @@ def for_job(job: jobs.Job) -> Schedule | None:
     if start and end and end < start:
         raise ScheduleError(f"until ({job.spec.until}) is before from ({job.spec.from_})", hint="swap them")
     found = [for_when(when, job.timezone, job.spec.dst) for when in job.when]
-    parts = tuple(dict.fromkeys(part for part in found if part))
+    parts = (
+        tuple(dict.fromkeys(part for part in found if part)) if len(found) > 1 else tuple(filter(None, found))
+    )
     for part in parts:
         _refuse_outside(part, start, end)
     if not parts:
