@@ -21,6 +21,7 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import ErrorDetails, to_jsonable_python
 
 from jarvis.core import duration
+from jarvis.core.fields import NAME
 from jarvis.handling import inside
 from jarvis.handling.contract import Broken
 from jarvis.handling.form import Parameter
@@ -58,6 +59,8 @@ _LIMITS = {
     "literal_error": "{expected}",
     "enum": "{expected}",
     "string_pattern_mismatch": "a text like {pattern}",
+    "string_too_short": "{min_length} or more characters",
+    "string_too_long": "at most {max_length} characters",
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",
     "greater_than": "more than {gt}",
@@ -251,8 +254,11 @@ def _spell(address: Address) -> str:
 
 
 def _wanted(error: ErrorDetails) -> str | None:
+    limits = error.get("ctx", {})
+    if limits.get("pattern") == NAME:
+        return "a name of letters, digits, '.', '_' and '-', at most 64"
     if (pattern := _LIMITS.get(error["type"])) is not None:
-        return pattern.format_map(error.get("ctx", {}))
+        return pattern.format_map(limits)
     return _WORDS.get(error["type"])
 
 

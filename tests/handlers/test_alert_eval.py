@@ -412,6 +412,11 @@ def test_a_mistake_in_a_rule_of_jobs_yaml_has_its_place(evaluate: Evaluate) -> N
     assert found == [
         (("rules", 1, "days_overdue"), "'rules.1.days_overdue': expected a whole number, not 'many'", None)
     ]
+    named = form.check({"rules": [{**late(), "name": "a b"}, {"name": "y", "kind": "sql", "query": ""}]})
+    assert [said for _, said, _ in named] == [
+        "'rules.0.name': expected a name of letters, digits, '.', '_' and '-', at most 64, not 'a b'",
+        "'rules.1.query': expected 1 or more characters, not ''",
+    ]
     (at, said, _), = form.check({"rules": [{"name": "x", "kind": "foo"}]})  # fmt: skip
     assert at == ("rules", 0) and "'foo' is no kind of rule; there are overdue_delegation" in said
     hollow = {"name": "x", "kind": "metric", "metric": "a.seconds", "above": "high"}

@@ -505,6 +505,21 @@ def test_check_finds_everything_that_is_wrong(desk: Desk, tmp_path: Path) -> Non
     assert said["problems"][0]["hint"] == "did you mean 'cron'?"
 
 
+def test_check_doubts_a_channel_that_apprise_does_not_understand(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "channels.yaml"
+    file.write_text(
+        "jobs: {}\nalerts:\n  channels:\n    good: json://example.org/x\n    typo: tgramm://secretword/1\n"
+        "    half: {url: 'mailto://nobody'}\n    hidden: {url: !secret env:NO_SUCH_URL}\n    desk: {journal: a.jsonl}\n"
+    )
+    said = verbs.ask(desk, "check", {"file": str(file)})
+    doubts = [one["message"] for one in said["warnings"] if "Apprise" in one["message"]]
+    assert doubts == [
+        "alerts.channels.typo: Apprise does not understand this tgramm URL",
+        "alerts.channels.half: Apprise does not understand this mailto URL",
+    ]
+    assert said["ok"] and "secretword" not in str(said)
+
+
 def test_a_handler_is_tried_for_real(desk: Desk) -> None:
     said = verbs.ask(desk, "handlers.try", {"name": "greet", "with": {"whom": "Ann", "times": "2"}})
     assert (said["status"], said["result"], said["numbers"]) == ("ok", "greeted Ann", {"times": 2.0})
