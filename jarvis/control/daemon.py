@@ -25,7 +25,7 @@ from jarvis.app import App
 from jarvis.config import instance as instances
 from jarvis.config import peek, siblings
 from jarvis.config.instance import Instance
-from jarvis.control import logs
+from jarvis.control import logs, presence
 from jarvis.control.wishes import Wishes
 from jarvis.errors import AlreadyRunning, JarvisError, StoreBusy
 from jarvis.running import garbage, notify
@@ -34,6 +34,8 @@ from jarvis.running.watchdog import Watchdog
 log = logging.getLogger("jarvis.daemon")
 
 FIRST_PASS_WITHIN = 10.0
+ASKED_WITHIN = 1.0
+"""So long somebody without a pid file may hold an instance before it counts as a daemon that has none."""
 TOLD_WITHIN = timedelta(seconds=10)
 """So long a process that does its work and ends waits for channels; what they did not take is sent by the next one."""
 
@@ -94,10 +96,7 @@ def locked(instance: Instance) -> Iterator[None]:
     """Hold the instance. Raises AlreadyRunning naming the process that does."""
     _private(instance)
     lock = filelock.FileLock(instance.lock, timeout=0, mode=0o600, thread_local=False)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise AlreadyRunning(_owner(instance)) from None
+    _acquire(lock, instance)
     try:
         started = psutil.Process().create_time()
         instance.pid.write_text(f"{os.getpid()}\n{started}\n", encoding="ascii")
@@ -106,6 +105,19 @@ def locked(instance: Instance) -> Iterator[None]:
     finally:
         instance.pid.unlink(missing_ok=True)
         lock.release()
+
+
+def _acquire(lock: filelock.BaseFileLock, instance: Instance) -> None:
+    """Who only asks whether the instance is held has its lock for a moment, too; a daemon has a pid file."""
+    end = time.monotonic() + ASKED_WITHIN
+    while True:
+        try:
+            lock.acquire()
+            return
+        except filelock.Timeout:
+            if presence.pid(instance) is not None or time.monotonic() >= end:
+                raise AlreadyRunning(_owner(instance)) from None
+        time.sleep(0.005)
 
 
 def _private(instance: Instance) -> None:

@@ -10,7 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from jarvis.app import App
+from jarvis.cli.asking import Asking
 from jarvis.config import instance as instances
 from jarvis.config import peek
 from jarvis.config.instance import Instance
@@ -18,18 +21,18 @@ from jarvis.control import api, verbs
 from jarvis.control.desk import Desk
 from jarvis.errors import NotFound
 
-PATIENCE = 20.0
+PATIENCE = 45.0
 """Longer than anything here takes; reached only when a test fails."""
 
 JOBS = """
     defaults: {timezone: Europe/London}
     jobs:
       nightly: {cron: "30 2 * * *", command: echo done, tags: [home, disk], description: Copies the documents}
-      hello: {every: 12h, command: 'echo hello $JARVIS_WITH_WHOM'}
-      broken-leg: {every: 12h, command: "echo it hurts >&2; exit 3"}
-      long: {command: "echo begun; sleep 30", stop: {after: 1s}}
-      line: {command: "sleep 30", overlap: queue, stop: {after: 1s}}
-      idle: {every: 12h, command: "true", enabled: false}
+      hello: {every: 28d, command: 'echo hello $JARVIS_WITH_WHOM'}
+      broken-leg: {every: 28d, command: "echo it hurts >&2; exit 3"}
+      long: {command: "echo begun; sleep 300", stop: {after: 1s}}
+      line: {command: "sleep 300", overlap: queue, stop: {after: 1s}}
+      idle: {every: 28d, command: "true", enabled: false}
       over: {at: "2020-01-01 00:00", command: "true"}
       greet: {run: greet, with: {whom: you}, retry: none}
 """
@@ -85,7 +88,10 @@ class House:
         self.desk = Desk.of(self.app)
         server = api.serve(self.app, self.instance.socket)
         try:
-            yield self
+            with pytest.MonkeyPatch.context() as patch:
+                # a command that is given in this process shares it with the daemon, and waits for it
+                patch.setitem(Asking.ask.__kwdefaults__, "within", PATIENCE)
+                yield self
         finally:
             server.stop()
             for active in self.desk.active():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -21,8 +22,10 @@ import pytest
 from jarvis.cli import main as cli
 from jarvis.cli import show
 from jarvis.control import daemon, presence, tail
-from tests.rooms.control_house import JOBS, House
+from jarvis.errors import AlreadyRunning
+from tests.rooms.control_house import JOBS, PATIENCE, House
 
+AGO = "(now|.+ ago)"
 Say = Callable[..., tuple[int, str, str]]
 
 
@@ -84,7 +87,9 @@ def test_the_list_of_jobs_is_a_table(house: House, say: Say) -> None:
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert (code, err) == (0, "")
     assert lines["JOB"].split() == ["JOB", "STATE", "SCHEDULE", "NEXT", "LAST"]
-    assert re.search(r"active +every 12h +in \d+ (min|h) +failed now: exit code 3", lines["broken-leg"])
+    assert re.search(
+        r"active +every 28d +in \d+ (s|min|h|d) +failed (now|.+ ago): exit code 3", lines["broken-leg"]
+    )
     assert "30 2 * * *" in lines["nightly"]
     assert "\033" not in out
 
@@ -102,16 +107,15 @@ def test_json_is_the_answer_of_the_verb(house: House, say: Say) -> None:
 
 def test_one_job_and_one_run_tell_their_story(house: House, say: Say) -> None:
     run = house.run("greet", times="2")["id"]
-    when = r"(?:now|\d+ s ago)"
     _code, out, _err = say("jobs", "show", "greet")
     assert re.search(r"^runs +greet$", out, re.MULTILINE)
-    assert re.search(rf"^ +{run} +{when} +succeeded .* greeted you$", out, re.MULTILINE)
+    assert re.search(rf"^ +{run} +{AGO} +succeeded .* greeted you$", out, re.MULTILINE)
     _code, out, _err = say("runs", "show", str(run))
     assert re.search(r"^result +greeted you$", out, re.MULTILINE)
     assert re.search(r"^numbers +times 2$", out, re.MULTILINE)
     assert say("runs", "output", str(run)) == (0, "hello you\nhello you\n", "")
     _code, out, _err = say("runs", "list", "greet")
-    assert re.search(rf"^ +{run} +greet +{when} +succeeded", out, re.MULTILINE)
+    assert re.search(rf"^ +{run} +greet +{AGO} +succeeded", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +149,7 @@ def test_an_error_is_one_line_and_an_exit_code(
 def test_a_job_is_run_and_followed_to_its_end(house: House, say: Say) -> None:
     code, out, _err = say("jobs", "run", "hello", "--with", "whom=you", "--wait", "--output")
     assert code == 0
-    assert re.fullmatch(r"hello you\nRun 1 of hello succeeded in \d\.\d+ s\n", out)
+    assert re.fullmatch(r"hello you\nRun 1 of hello succeeded in [\d.]+ s\n", out)
     code, out, _err = say("jobs", "run", "hello")
     assert (code, out) == (0, "Run 2 of hello is queued: 'jarvis runs show 2'.\n")
 
@@ -188,7 +192,7 @@ def test_a_run_that_is_cancelled_while_it_is_waited_for_says_so(house: House, sa
 
 def test_jobs_are_paused_and_switched(house: House, say: Say) -> None:
     assert "hello is paused until " in say("jobs", "pause", "hello", "--for", "2h", "--reason", "works")[1]
-    assert re.search(r"paused +every 12h +resumes in 2 h", say("jobs", "list", "hello")[1])
+    assert re.search(r"paused +every 28d +resumes in 2 h", say("jobs", "list", "hello")[1])
     assert re.match(r"hello goes on; next in ", say("jobs", "resume", "hello")[1])
     assert say("jobs", "disable", "hello")[1] == "hello is disabled.\n"
     assert say("jobs", "next", "hello")[1].splitlines()[-1] == "  No moment is to come."
@@ -218,8 +222,15 @@ def test_runs_are_cancelled(house: House, say: Say) -> None:
 
 def test_output_is_followed_to_its_end(house: House, say: Say) -> None:
     run = house.start("long")
-    threading.Timer(0.3, lambda: house.ask("runs.cancel", id=run)).start()
+
+    def cancel() -> None:
+        house.until(lambda: house.ask("runs.output", id=run)["text"])
+        house.ask("runs.cancel", id=run)
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
     assert say("runs", "output", str(run), "--follow") == (0, "begun\n", "")
+    thread.join()
 
 
 # Without a daemon.
@@ -264,6 +275,25 @@ def test_a_daemon_that_holds_the_lock_and_does_not_answer_is_told_as_such(away: 
     assert (code, f"Jarvis (pid {os.getpid()}) holds this instance and does not answer" in out) == (4, True)
 
 
+def test_who_asks_whether_a_daemon_runs_keeps_none_from_starting(away: House) -> None:
+    with daemon.locked(away.instance):
+        pass
+    asking = os.open(away.instance.lock, os.O_RDWR)
+    fcntl.flock(asking, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    answered = threading.Timer(0.1, os.close, [asking])
+    answered.start()
+    with daemon.locked(away.instance):
+        assert presence.held(away.instance)
+    answered.join()
+
+
+def test_a_daemon_without_a_pid_file_holds_its_instance_all_the_same(away: House) -> None:
+    with daemon.locked(away.instance):
+        away.instance.pid.unlink()
+        with pytest.raises(AlreadyRunning, match="its pid file cannot be read"), daemon.locked(away.instance):
+            pytest.fail("two hold one instance")
+
+
 def test_check_exits_with_two_on_problems(away: House, say: Say, tmp_path: Path) -> None:
     code, out, _err = say("check")
     assert (code, "jobs.yaml is in order: 8 jobs, 1 doubt." in out) == (0, True)
@@ -279,7 +309,7 @@ def test_a_start_is_rehearsed(away: House, say: Say) -> None:
     code, out, _err = say("up", "--dry-run")
     assert (
         code,
-        re.search(r"^nightly +At 02:30 every day.* +in \d+ (min|h)$", out, re.MULTILINE) is not None,
+        re.search(r"^nightly +At 02:30 every day.* +in \d+ (s|min|h)$", out, re.MULTILINE) is not None,
     ) == (0, True)
     assert "added: broken-leg, " in out
     assert not away.instance.ledger.exists()
@@ -321,15 +351,18 @@ def test_the_shell_is_told_how_to_complete(say: Say, shell: str) -> None:
 
 
 def test_names_of_jobs_are_completed(house: House) -> None:
+    """Whoever presses Tab does not wait long for a busy daemon, and presses it again."""
     env = os.environ | {
         "_JARVIS_COMPLETE": "bash_complete",
         "COMP_WORDS": "jarvis jobs show l",
         "COMP_CWORD": "3",
     }
-    told = subprocess.run(
-        [sys.executable, "-m", "jarvis"], env=env, capture_output=True, text=True, check=False
-    )
-    assert told.stdout.split() == ["plain,line", "plain,long"]
+
+    def completed() -> list[str]:
+        words = [sys.executable, "-m", "jarvis"]
+        return subprocess.run(words, env=env, capture_output=True, text=True, check=False).stdout.split()
+
+    assert house.until(completed) == ["plain,line", "plain,long"]
 
 
 # A real daemon, in the background.
@@ -406,7 +439,7 @@ def test_without_a_daemon_a_job_runs_in_the_foreground(
 ) -> None:
     told = command("jobs", "run", "hello", "--with", "whom=you")
     assert (told.returncode, told.stderr) == (0, "Jarvis is not running; the job runs here.\n")
-    assert re.fullmatch(r"hello you\nRun 1 of hello succeeded in \d\.\d+ s\n", told.stdout)
+    assert re.fullmatch(r"hello you\nRun 1 of hello succeeded in [\d.]+ s\n", told.stdout)
     assert command("jobs", "run", "broken-leg").returncode == 1
 
 
@@ -420,7 +453,7 @@ def test_ctrl_c_while_waiting_leaves_the_run_going(house: House) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
-    _out, err = process.communicate(timeout=20)
+    _out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Run 1 of long goes on: 'jarvis runs show 1'." in err
     assert "Traceback" not in err
@@ -428,8 +461,11 @@ def test_ctrl_c_while_waiting_leaves_the_run_going(house: House) -> None:
 
 
 def test_a_reader_who_has_read_enough_causes_no_noise(house: House) -> None:
+    """The table is longer than what a pipe and its reader take at once."""
+    long = "a-job-whose-name-fills-the-pipe-of-its-reader"
     (house.folder / "jobs.yaml").write_text(
-        "jobs:\n" + "".join(f"  job{number}: {{every: 12h, command: 'true'}}\n" for number in range(3_000))
+        "jobs:\n"
+        + "".join(f"  {long}-{number}: {{every: 28d, command: 'true'}}\n" for number in range(1_200))
     )
     house.ask("reload", confirm=True)
     # Unbuffered, Python itself loses what a pipe does not take at once, and tells nobody.
@@ -445,15 +481,15 @@ def test_a_reader_who_has_read_enough_causes_no_noise(house: House) -> None:
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read() == ""
-    assert process.wait(20) == 141
+    assert process.wait(PATIENCE) == 141
     process.stderr.close()
 
 
 # On a terminal.
 
 
-def on_a_terminal(words: list[str], columns: int, **env: str) -> str:
-    """What a terminal of that width shows."""
+def on_a_terminal(words: list[str], columns: int, seen: Callable[[bytes], object] = bool, **env: str) -> str:
+    """What a terminal of that width shows; ``seen`` looks at all there is each time something is added."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "jarvis", *words],
@@ -472,6 +508,7 @@ def on_a_terminal(words: list[str], columns: int, **env: str) -> str:
         if not part:
             break
         shown += part
+        seen(shown)
     os.close(parent)
     process.wait()
     return shown.decode()
@@ -488,15 +525,21 @@ def test_a_table_fits_the_terminal_and_is_coloured_there_only(house: House) -> N
 
 
 def test_progress_is_a_bar_on_a_terminal(house: House) -> None:
+    go = house.folder / "go"
     (house.folder / "handlers" / "slow.py").write_text(
-        '"""Take a while."""\nimport time\n\n\ndef run(ctx, *, steps: int = 5) -> None:\n'
-        "    for done in range(steps):\n        ctx.progress(done, steps, 'copying')\n        time.sleep(0.2)\n"
+        '"""Take a while."""\nimport os\nimport time\n\n\ndef run(ctx, *, go: str, steps: int = 5) -> None:\n'
+        "    ctx.progress(2, steps, 'copying')\n    while not os.path.exists(go):\n        time.sleep(0.02)\n"
     )
     text = house.instance.config.read_text()
-    house.instance.config.write_text(text + "  slow: {run: slow}\n")
+    house.instance.config.write_text(text + f"  slow: {{run: slow, with: {{go: {go}}}}}\n")
     house.ask("reload")
-    shown = on_a_terminal(["jobs", "run", "slow", "--wait"], 80)
-    assert re.search(r"█+░+ +\d+% copying", shown)
+
+    def seen(shown: bytes) -> None:
+        if re.search(r"█+░+ +40% copying", shown.decode(errors="replace")):
+            go.touch()
+
+    shown = on_a_terminal(["jobs", "run", "slow", "--wait"], 80, seen)
+    assert re.search(r"█+░+ +40% copying", shown)
     assert shown.rstrip().splitlines()[-1].count("█") == 0
     assert "succeeded" in shown.splitlines()[-1]
 

@@ -305,7 +305,7 @@ def test_reload_says_what_changed(house: House) -> None:
 
 
 def test_a_reload_that_takes_many_jobs_away_asks_for_a_word(house: House) -> None:
-    house.instance.config.write_text("jobs: {hello: {every: 12h, command: 'true'}}\n")
+    house.instance.config.write_text("jobs: {hello: {every: 28d, command: 'true'}}\n")
     with pytest.raises(Refused, match="7 of 8 jobs would disappear"):
         house.ask("reload")
     assert len(house.ask("reload", confirm=True)["removed"]) == 7
@@ -428,7 +428,7 @@ def test_before_the_first_start_jobs_yaml_answers(tmp_path: Path) -> None:
     desk = Desk.alone(House(tmp_path, JOBS).instance)
     found = {one["name"]: one for one in verbs.ask(desk, "jobs.list", {})}
     assert (found["nightly"]["state"], found["idle"]["state"]) == ("active", "disabled")
-    assert verbs.ask(desk, "jobs.show", {"name": "hello"})["english"] == "Every 12 hours"
+    assert verbs.ask(desk, "jobs.show", {"name": "hello"})["english"] == "Every 4 weeks"
     assert verbs.ask(desk, "status", {})["jobs"]["total"] == 8
     with pytest.raises(StoreError, match="there is no ledger at .* yet: start Jarvis with 'jarvis up'"):
         verbs.ask(desk, "runs.list", {})

@@ -22,7 +22,7 @@ from tests.rooms.control_house import House
 
 JOBS = """
     jobs:
-      backup: {every: 12h, command: "true"}
+      backup: {every: 28d, command: "true"}
       evening:
         run: alert_eval
         with: {rules: [{name: ours, kind: job, job: backup, not_succeeded_for: 26h, severity: high}]}

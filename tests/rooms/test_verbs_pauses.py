@@ -23,7 +23,7 @@ from jarvis.store.samples import Batch, Sample, Samples
 from jarvis.store.stalls import Stall
 from tests.rooms.control_house import House
 
-JOBS = "jobs: {hello: {every: 12h, command: echo hello}}"
+JOBS = "jobs: {hello: {every: 28d, command: echo hello}}"
 NOW = datetime.now(UTC)
 PAUSE = Stall(
     kind="pause", from_at=NOW, until_at=NOW, gap=timedelta(seconds=17), expected=timedelta(seconds=5),
@@ -152,7 +152,7 @@ def test_history_has_every_sample_or_means(house: House) -> None:
     (mean,) = house.ask("samples.history", hours=1, every=3_600)
     assert (mean["samples"], mean["stress"], mean["stress_highest"], mean["load"]) == (3, 22.5, 35, 2.5)
     assert (mean["temperature"], mean["throttled"]) == (None, None)
-    assert house.ask("samples.history", hours=0.001) == [rows[-1]]
+    assert house.ask("samples.history", hours=0.0025) == [rows[-1]]
 
 
 # The commands.
