@@ -3,6 +3,7 @@
 - ``slow`` tests run with ``--all``, where CI=true, or when named; ``campaign`` tests with ``--all`` or when named.
 - ``needs("cc", "root")`` skips with a sentence where the program (or the condition) is missing.
 - Where CI=true a skipped test is a failed test: what nobody runs proves nothing.
+- Signals do what they do by default, also where the session was started in the background of a shell.
 - HOME and the XDG folders point into a folder of this test session; nothing of the user's is read or written.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Generator
@@ -38,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give the session a home; caches of installers stay where they were, they are not state."""
+    _hear_signals()
     os.environ.setdefault("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv"))
     home = Path(tempfile.mkdtemp(prefix="jarvis-home-"))
     config.stash[_HOME] = home
@@ -46,6 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name, None)
     for name in [name for name in os.environ if name.startswith("JARVIS_")]:
         del os.environ[name]
+
+
+def _hear_signals() -> None:
+    """A shell has what it starts with ``&`` ignore Ctrl-C, and every program started from there inherits that."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, usual)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from jarvis.handling import launch, rundir, transcript
 
-PATIENCE = 20.0
+PATIENCE = 45.0
 """Longer than anything here takes; reached only when a test fails."""
 
 
@@ -132,6 +134,33 @@ def running(mark: str) -> list[int]:
         if mark in line and int(name) != os.getpid():
             found.append(int(name))
     return found
+
+
+def sleeping(mark: str) -> list[int]:
+    """The pids of ``sleep`` for that time; what was forked but is not yet that program does not count."""
+    found = []
+    for pid in running(mark):
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if os.path.basename(words[0]) == b"sleep":
+            found.append(pid)
+    return found
+
+
+def mark() -> str:
+    """A duration, far beyond any test's, that no other process on this machine sleeps."""
+    return str(secrets.randbelow(9 * 10**11) + 10**11)
+
+
+def end_all(mark: str) -> list[int]:
+    """End every process whose command line contains the mark; which there were."""
+    left = running(mark)
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return left
 
 
 def _children(pid: int) -> list[int]:

@@ -144,6 +144,7 @@ def _lived(bodies: list[int], happenings: list[Step]) -> Iterator[World]:
             world.close()
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(lives)
 def test_every_moment_of_an_eventful_day_is_accounted_for(life: tuple[list[int], list[Step]]) -> None:
@@ -203,6 +204,7 @@ AUDITED = {
 }
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(lives, st.sampled_from(sorted(FORGERIES)), st.integers(0, 2), st.integers(0, 500))
 def test_every_forgery_of_such_a_day_is_seen(

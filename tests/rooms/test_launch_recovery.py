@@ -17,7 +17,7 @@ from jarvis.errors import LaunchError
 from jarvis.handling import launch, rundir
 from jarvis.handling.lean import processes
 from tests.rooms import launch_house
-from tests.rooms.launch_house import House, running, until
+from tests.rooms.launch_house import House, until
 
 
 @pytest.fixture
@@ -29,12 +29,9 @@ def house(tmp_path: Path) -> Iterator[House]:
 @pytest.fixture
 def mark(tmp_path: Path) -> Iterator[str]:
     """A duration no other process sleeps; whoever still does at the end is a failure."""
-    text = f"7{int(time.time() * 1000) % 10**9}"
+    text = launch_house.mark()
     yield text
-    left = running(text)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    assert not left
+    assert not launch_house.end_all(text)
 
 
 POINTS = [
@@ -66,7 +63,7 @@ def test_a_supervisor_killed_anywhere_leaves_a_readable_directory(
         else:
             assert isinstance(found, finding)
         if started:
-            until(ran.exists)
+            until(lambda: ran.exists() and ran.read_text())
         house.launcher.bury(run)
         assert (ran.read_text() if ran.exists() else "") == "x\n" * started
         assert len([one for one in house.heard if one.kind != "started"]) == 1
@@ -83,12 +80,14 @@ def test_the_next_daemon_finds_what_a_crash_of_supervisor_and_daemon_left(
         run = first.start("/bin/sh", "-c", f"echo x >> {ran}")
         until(lambda: (tmp_path / "once").exists())
     with launch_house.house(tmp_path / "runs") as second:
-        assert isinstance(second.launcher.find(run), finding)
+        until(lambda: isinstance(second.launcher.find(run), finding))
         second.launcher.watch(run)
         second.notice("ended" if finding is launch.Finished else "gone", run)
         # a claim holds for ever: launching it again by mistake starts nothing
         second.start("/bin/sh", "-c", f"echo x >> {ran}", run=run)
         second.run("/bin/true", run=run + 1)
+    if started:
+        until(lambda: ran.exists() and ran.read_text())
     assert (ran.read_text() if ran.exists() else "") == "x\n" * started
 
 
@@ -105,7 +104,7 @@ def test_a_killed_supervisor_is_noticed_and_its_job_can_be_buried(house: House, 
     script = f"setsid sleep {mark} & (setsid env -u JARVIS_RUN_DIR sleep {mark} &) ; sleep {mark}"
     run = house.start("/bin/sh", "-c", script)
     house.notice("started", run)
-    until(lambda: len(running(mark)) >= 4)
+    until(lambda: len(launch_house.sleeping(mark)) == 3)
     alive = house.launcher.find(run)
     assert isinstance(alive, launch.Alive)
     assert house.launcher.bury(run) == 0, "the living are not buried"
@@ -114,8 +113,7 @@ def test_a_killed_supervisor_is_noticed_and_its_job_can_be_buried(house: House, 
     assert isinstance(house.launcher.find(run), launch.Dead)
     assert house.launcher.bury(run) >= 3
     # a process that left its session, its parent and its environment is out of reach without its supervisor
-    for pid in running(mark):
-        os.kill(pid, signal.SIGKILL)
+    launch_house.end_all(mark)
     assert house.launcher.bury(run) == 0
     assert [one.kind for one in house.heard] == ["started", "gone"]
 
@@ -163,12 +161,20 @@ def test_a_spawner_that_cannot_be_replaced_is_a_launch_error(house: House) -> No
     run = house.start("/bin/sh", "-c", "sleep 0.3")
     house.notice("started", run)
     house.launcher._python = "/no/python"
-    os.kill(house.launcher._link.pid, signal.SIGKILL)  # type: ignore[union-attr]
+    spawner = house.launcher._link.pid  # type: ignore[union-attr]
+    begun = processes.started(spawner)
+    os.kill(spawner, signal.SIGKILL)
+    until(lambda: not processes.alive(spawner, begun))
     house.result(run)
     with pytest.raises(LaunchError, match="1 run"):
         house.start("/bin/true")
     house.launcher._python = sys.executable
     assert house.run("/bin/true").exit_code == 0
+
+
+def _gate(go: Path) -> str:
+    """A command that ends when this file is there."""
+    return f"while [ ! -e {go} ]; do sleep 0.01; done"
 
 
 DAEMON = """
@@ -193,14 +199,16 @@ def _daemon(runs: Path, script: str) -> subprocess.Popen[str]:
     return daemon
 
 
-def test_a_run_outlives_a_killed_daemon_and_is_collected_by_the_next(house: House) -> None:
-    daemon = _daemon(house.runs, "sleep 0.5; echo done; exit 7")
+def test_a_run_outlives_a_killed_daemon_and_is_collected_by_the_next(house: House, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    daemon = _daemon(house.runs, f"{_gate(go)}; echo done; exit 7")
     daemon.kill()
     # nothing holds the daemon's output open: whoever reads it sees its end
-    assert daemon.communicate(timeout=5)[0] == ""
+    assert daemon.communicate(timeout=launch_house.PATIENCE)[0] == ""
     assert isinstance(house.launcher.find(1), launch.Alive)
     house.launcher.watch(1)
     house.launcher.watch(1)
+    go.touch()
     assert house.result(1).exit_code == 7
     assert house.output(1) == b"done\n"
     assert [one.kind for one in house.heard] == ["ended"]
@@ -322,14 +330,21 @@ def test_stopping_before_the_supervisor_is_up_stops_it_all_the_same(house: House
     assert not ran.exists()
 
 
-def test_a_late_stop_does_not_hit_the_next_run_of_the_same_supervisor(house: House) -> None:
-    house.run("/bin/true")
-    time.sleep(0.02)
-    run = house.start("/bin/sh", "-c", "sleep 0.3; exit 3")
-    house.notice("started", run)
-    alive = house.launcher.find(run)
-    assert isinstance(alive, launch.Alive)
+def test_a_late_stop_does_not_hit_the_next_run_of_the_same_supervisor(house: House, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    for _ in range(50):
+        house.run("/bin/true")
+        before = house.supervisors()
+        run = house.start("/bin/sh", "-c", f"{_gate(go)}; exit 3")
+        house.notice("started", run)
+        alive = house.launcher.find(run)
+        assert isinstance(alive, launch.Alive)
+        if alive.claim.pid in before:
+            break
+        house.launcher.stop_run(run, "one that is idle was wanted")
     os.kill(alive.claim.pid, signal.SIGUSR1)
+    assert alive.claim.pid in before, "of fifty runs none went to an idle supervisor"
+    go.touch()
     result = house.result(run)
     assert (result.exit_code, result.cancelled) == (3, None)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,7 +14,7 @@ import pytest
 
 from jarvis.handling import launch
 from tests.rooms import launch_house
-from tests.rooms.launch_house import House, running, until
+from tests.rooms.launch_house import PATIENCE, House, running, until
 
 SHORT = timedelta(seconds=0.2)
 
@@ -29,10 +28,9 @@ def house(tmp_path: Path) -> Iterator[House]:
 @pytest.fixture
 def mark() -> Iterator[str]:
     """A duration that only the processes of this test sleep."""
-    text = f"8{int(time.time() * 1000) % 10**9}"
+    text = launch_house.mark()
     yield text
-    for pid in running(text):
-        os.kill(pid, signal.SIGKILL)
+    launch_house.end_all(text)
 
 
 DAEMONISE = """
@@ -67,9 +65,9 @@ def _script(shape: str, mark: str, last: str) -> tuple[str, int]:
 @SHAPE
 def test_nothing_is_left_after_a_timeout(house: House, mark: str, shape: str) -> None:
     script, count = _script(shape, mark, f"while :; do sleep {mark}; done")
-    run = house.start("/bin/sh", "-c", script, timeout=timedelta(seconds=1.0), stop_after=SHORT)
-    until(lambda: len(running(mark)) >= count + 1)
-    result = house.result(run)
+    result = house.overtime(
+        *("/bin/sh", "-c", script), ready=lambda: len(running(mark)) >= count + 1, stop_after=SHORT
+    )
     assert result.timed_out
     assert result.cancelled is None
     assert result.unkillable == ()
@@ -138,9 +136,12 @@ def test_a_run_ends_with_its_program_even_when_a_grandchild_keeps_the_pipe_open(
     assert running(mark) == []
 
 
-def test_a_program_that_ends_in_time_when_asked_keeps_its_exit_code(house: House) -> None:
-    script = "trap 'echo cleaning; exit 9' TERM; while :; do sleep 0.01; done"
-    result = house.sh(script, timeout=timedelta(seconds=0.3), stop_after=timedelta(seconds=15))
+def test_a_program_that_ends_in_time_when_asked_keeps_its_exit_code(house: House, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    script = f"trap 'echo cleaning; exit 9' TERM; touch {ready}; while :; do sleep 0.01; done"
+    result = house.overtime(
+        *("/bin/sh", "-c", script), ready=ready.exists, stop_after=timedelta(seconds=PATIENCE)
+    )
     assert (result.timed_out, result.exit_code, result.signal) == (True, 9, None)
     assert house.output(result.run).endswith(b"cleaning\n")
 
@@ -153,11 +154,22 @@ def test_a_job_is_ended_by_the_signal_it_wants(house: House, number: int) -> Non
     assert (result.timed_out, result.signal) == (True, number)
 
 
-def test_a_stopped_process_is_woken_to_be_ended(house: House) -> None:
-    result = house.sh(
-        "trap 'exit 8' TERM; kill -STOP $$; exit 1", timeout=SHORT, stop_after=timedelta(seconds=15)
+def test_a_stopped_process_is_woken_to_be_ended(house: House, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    script = f"trap 'exit 8' TERM; echo $$ > {ready}; kill -STOP $$; exit 1"
+    result = house.overtime(
+        *("/bin/sh", "-c", script),
+        ready=lambda: ready.exists() and stopped(ready.read_text()),
+        stop_after=timedelta(seconds=PATIENCE),
     )
     assert (result.timed_out, result.exit_code) == (True, 8)
+
+
+def stopped(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{int(pid)}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except (OSError, ValueError):
+        return False
 
 
 @pytest.mark.parametrize("fields", [{}, {"nice": 1}], ids=["spawned", "forked"])
@@ -180,21 +192,19 @@ def test_the_job_leads_a_session_without_a_terminal(house: House) -> None:
 @pytest.mark.needs("root", "linux")
 def test_a_fork_bomb_within_its_limit_is_ended(house: House) -> None:
     """Bounded by the number of processes its user may have; root is exempt, so another user."""
-    uid = 61_234
+    uid = 20_000 + os.getpid() % 40_000
     bomb = "bomb() { bomb & bomb & sleep 60; }; bomb & while :; do sleep 60; done"
-    run = house.start(
-        *("/bin/sh", "-c", bomb),
-        uid=uid,
-        gid=uid,
-        limits={"nproc": 40},
-        timeout=timedelta(seconds=2),
-        stop_after=SHORT,
-    )
-    until(lambda: sum(_owner(name) == uid for name in filter(str.isdigit, os.listdir("/proc"))) > 5)
+    run = house.start(*("/bin/sh", "-c", bomb), uid=uid, gid=uid, limits={"nproc": 40}, stop_after=SHORT)
+    until(lambda: len(_owned(uid)) > 5)
     assert house.run("/bin/true").exit_code == 0, "others are not hindered"
+    house.launcher.stop_run(run, "enough")
     result = house.result(run)
-    assert result.unkillable == ()
-    assert [name for name in filter(str.isdigit, os.listdir("/proc")) if _owner(name) == uid] == []
+    assert (result.cancelled, result.unkillable) == ("enough", ())
+    assert _owned(uid) == []
+
+
+def _owned(uid: int) -> list[str]:
+    return [name for name in filter(str.isdigit, os.listdir("/proc")) if _owner(name) == uid]
 
 
 def _owner(pid: str) -> int:
