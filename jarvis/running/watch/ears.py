@@ -49,6 +49,11 @@ class Ear:
         if self._notify is not None:
             self._thread.start()
 
+    @property
+    def pid(self) -> int:
+        """The process that listens."""
+        return os.getpid()
+
     def _open(self, real: list[str]) -> RustNotify | None:
         """Everything at once, or, when something is in the way, as much as there is place for."""
         if not real:
@@ -118,18 +123,19 @@ def _why(error: BaseException) -> str:
     return said.partition(" about [")[0]
 
 
-def held() -> int | None:
-    """How many folders inotify watches for this process; None where that cannot be known."""
-    try:
-        numbers = os.listdir("/proc/self/fd")
-    except OSError:
-        return None
+def held(pids: Iterable[int]) -> int | None:
+    """How many folders inotify watches for these processes; None where that cannot be known."""
     found = 0
-    for number in numbers:
+    for pid in pids:
         try:
-            if "inotify" in os.readlink(f"/proc/self/fd/{number}"):
-                with open(f"/proc/self/fdinfo/{number}") as about:
-                    found += sum(line.startswith("inotify ") for line in about)
-        except OSError:  # closed meanwhile
-            continue
+            numbers = os.listdir(f"/proc/{pid}/fd")
+        except OSError:
+            return None
+        for number in numbers:
+            try:
+                if "inotify" in os.readlink(f"/proc/{pid}/fd/{number}"):
+                    with open(f"/proc/{pid}/fdinfo/{number}") as about:
+                        found += sum(line.startswith("inotify ") for line in about)
+            except OSError:  # closed meanwhile
+                continue
     return found

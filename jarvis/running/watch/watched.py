@@ -131,6 +131,13 @@ class Watched:
                 self.blind.append(f"{error.filename or spot.path}: {error.strerror}")
         return None
 
+    def judge(self, now: timedelta) -> None:
+        """Level: it is to fire for as long as it holds."""
+        if self.holds() is None:
+            self.pending = None
+        elif self.pending is None:
+            self.pending = Pending(now, now)
+
     # Changes.
 
     def look(self, now: timedelta) -> bool:
@@ -159,9 +166,10 @@ class Watched:
             self.verify_at = now + wait
         return self.digest() != self._digest or self._sure
 
-    def verify(self) -> None:
-        """Look everywhere the next time."""
-        self._whole = True
+    def verify(self, now: timedelta) -> None:
+        """Look everywhere, now."""
+        if self.awake and not self.level:
+            self._whole, self.verify_at = True, now
 
     def first(self) -> bool:
         """Nothing was ever seen of these files."""
@@ -173,6 +181,11 @@ class Watched:
             for number, spot in enumerate(self.spots)
         )
         return f"{changes.total(marks):032x}"
+
+    @property
+    def folders(self) -> Iterator[str]:
+        """The watched paths that are folders."""
+        return (os.fspath(spot.path) for spot in self.spots if spot.kind == "folder")
 
     @property
     def files(self) -> int:

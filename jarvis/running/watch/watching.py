@@ -43,7 +43,7 @@ TICK = timedelta(seconds=2)
 HELD = timedelta(seconds=0.5)
 """How often a change asks whether the run that it waits for has ended."""
 RETRY = timedelta(seconds=2)
-MOUNTED = object()
+MOUNTED, LISTENING = object(), object()
 
 
 class Watching:
@@ -70,7 +70,7 @@ class Watching:
         self._all: dict[tuple[str, str], Watched] = {}
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._faults = Faults(database, troubles)
-        self._hearing = Hearing(self._inbox.put)
+        self._hearing = Hearing(self._inbox.put, ready=lambda: self._inbox.put(LISTENING))
         self._changes = -1
         self._tick_at = timedelta(0)
         self._mounts_changed = False
@@ -122,7 +122,9 @@ class Watching:
         heard = self._heard(wait)
         now = self._clocks.read()
         self._mounts_changed |= MOUNTED in heard
-        self._tell([said for said in heard if said is not MOUNTED], now)
+        if LISTENING in heard:
+            self._tick_at = now.awake
+        self._tell([said for said in heard if said not in (MOUNTED, LISTENING)], now)
         if self._mounts_changed:
             self._mounting.look(now.wall_at)
             self._mounts_changed = False
@@ -151,7 +153,8 @@ class Watching:
         for paths in heard:
             if paths is None:  # an ear broke: nobody knows what was missed
                 self._hearing.close()
-                self._verify_all(now)
+                for watched in self._all.values():
+                    watched.verify(now.awake)
                 self._tick_at = now.awake
                 continue
             crowded = len(paths) > CROWD
@@ -160,12 +163,6 @@ class Watching:
                     watched.hear(paths, now.awake, crowded=crowded)
             volumes = self._mounting.folder
             self._mounts_changed |= volumes is not None and any(path.startswith(volumes) for path in paths)
-
-    def _verify_all(self, now: Reading) -> None:
-        for watched in self._all.values():
-            if watched.awake and not watched.level:
-                watched.verify()
-                watched.verify_at = now.awake
 
     # Who is watched.
 
@@ -196,9 +193,8 @@ class Watching:
                 watched.rest()
             if active:
                 watched.turned(now.awake)
-        if self._hearing.listen(self._all.values(), self._mounting.folder, now.awake):
-            self._faults.hear(self._hearing.deaf(self._all.values(), now.awake), self._all.values(), now)
-        if beginning:
+        self._listen(now)
+        if beginning := [watched for watched in beginning if self._hearing.hears(watched)]:
             with self._database.read() as connection:
                 seen = watches.recall(connection)
             for watched in beginning:
@@ -209,9 +205,19 @@ class Watching:
                     raise
         for watched in self._all.values():
             if watched.awake and watched.level:
-                self._judge_state(watched, now)
+                watched.judge(now.awake)
             if watched.awake and watched.blind:
                 self._faults.see(watched, now)
+
+    def _listen(self, now: Reading) -> None:
+        """Listen to what is there now; what was not listened to before is looked at again."""
+        fresh = self._hearing.listen(self._all.values(), self._mounting.folder, now.awake)
+        if fresh is None:
+            return
+        self._faults.hear(self._hearing.deaf(self._all.values(), now.awake), self._all.values(), now)
+        for watched in self._all.values():
+            if not fresh.isdisjoint(watched.folders):
+                watched.verify(now.awake)
 
     def _begin(self, watched: Watched, seen: Seen | None, now: Reading) -> None:
         watched.begin(seen)
@@ -231,12 +237,6 @@ class Watching:
         with self._database.write() as connection:
             watches.keep(connection, seen)
         watched.settled(seen)
-
-    def _judge_state(self, watched: Watched, now: Reading) -> None:
-        if watched.holds() is None:
-            watched.pending = None
-        elif watched.pending is None:
-            watched.pending = _now(now)
 
     # Firing.
 
