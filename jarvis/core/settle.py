@@ -77,7 +77,9 @@ def settle(
     lateness: Lateness = Lateness(),
 ) -> Settlement:
     """The fate of every moment m of ``schedule`` with first <= m <= now; ``first`` is one. In order of time."""
-    paused = [pause for pause in pauses if pause.until_at is None or pause.until_at > first]
+    paused = [
+        pause for pause in pauses if pause.until_at is None or pause.until_at > max(first, pause.from_at)
+    ]
     if not paused and _alone(schedule, first, now):
         return _single(job, schedule, first, now, lateness)
     settled: Settlement = []

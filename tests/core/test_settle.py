@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jarvis.core import schedule as schedules
@@ -339,6 +339,7 @@ several_pauses = st.lists(st.tuples(minutes, minutes | st.none()), max_size=3)
 
 
 @given(st.sampled_from(BODIES), minutes, minutes, several_pauses)
+@example({"every": "7m"}, timedelta(0), timedelta(seconds=868), [(timedelta(seconds=310), timedelta(0))])
 def test_the_fates_of_any_gap_add_up_and_do_not_overlap(
     body: dict[str, Any],
     begin: timedelta,
