@@ -263,15 +263,19 @@ def test_all_of_a_capture_has_its_time_and_what_comes_too_late_is_named(
 ) -> None:
     slow = "import time; print('begun', flush=True); time.sleep(60)"
     programs_are(monkeypatch, first=slow, second=slow)
-    captures = Captures(samples, tmp_path / "pauses", limits=Limits(time=timedelta(seconds=1)), after=MINUTE)
-    began = time.monotonic()
-    found = captures.ask(a_pause(samples))
-    assert found.capture == "done" and time.monotonic() - began < 10
-    about = read(captures.folder / str(found.directory), "metadata.json")
-    assert "took longer than 1 s" in about["not_captured"]["first"]
-    assert about["not_captured"]["second"] == "no time was left"
-    assert "samples.json" in about["captured"]
-    captures.at_work.stop(5)
+    for seconds in (1, 10):  # on a busy machine a second may be over before the first one begins
+        limits = Limits(time=timedelta(seconds=seconds), spacing=timedelta(0))
+        captures = Captures(samples, tmp_path / "pauses", limits=limits, after=MINUTE)
+        began = time.monotonic()
+        found = captures.ask(a_pause(samples))
+        assert found.capture == "done" and time.monotonic() - began < 50
+        captures.at_work.stop(5)
+        about = read(captures.folder / str(found.directory), "metadata.json")
+        assert about["not_captured"]["second"] == "no time was left"
+        assert "samples.json" in about["captured"]
+        if about["not_captured"]["first"] != "no time was left":
+            break
+    assert f"took longer than {seconds} s" in about["not_captured"]["first"]
 
 
 def test_programs_that_write_without_end_leave_room_for_the_samples(
@@ -337,7 +341,7 @@ def test_a_program_that_takes_too_long_is_ended_with_all_it_started(tmp_path: Pa
     began = time.monotonic()
     code = "import subprocess, time; print('begun', flush=True); subprocess.run(['sleep', '60'])"
     assert attempt(tmp_path, code, limit=0.5) == f"cut: {Path(sys.executable).name} took longer than 0 s"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50
     assert (tmp_path / "out.txt").read_text() in ("begun\n", "")
 
 

