@@ -153,7 +153,8 @@ SPILL = '''
 from jarvis import Context
 
 def run(ctx: Context, *, token: str) -> None:
-    ctx.alert(f"cannot log in with {token} <b>at all</b> & *more* [x](http://y)\\n" + "long " * 200_000, key="login")
+    title = f"cannot log in with {token} <b>at all</b> & *more* [x](http://y)"
+    ctx.alert(f"{title}\\n<b>at all</b> " + "long " * 200_000, key="login")
 '''
 JOBS = """
 spill: {run: spill, with: {token: !secret env:TOKEN}, in: IN, retry: none}
