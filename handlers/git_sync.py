@@ -23,20 +23,49 @@ Parameters:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from jarvis import Context, Secret, Skip
+from pydantic import AfterValidator
+
+from jarvis import Context, GiveUp, Secret, Skip
+from jarvis.core import things
 from jarvis.core.rows import Prefer
+from jarvis.core.things import Query
+
+
+def _database(url: str | Secret) -> str | Secret:
+    return url if isinstance(url, Secret) else things.database(url)
+
+
+def _file(name: str) -> str:
+    if not name or "/" in name or name.startswith("."):
+        raise ValueError(f"{name!r} is no name of a file in the folder")
+    return name
+
+
+def _once(names: list[str]) -> list[str]:
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"{twice!r} is named twice")
+    return names
+
+
+def _inside(folder: str) -> str:
+    if folder.startswith("/") or ".." in folder.split("/") or ".git" in folder.split("/"):
+        raise ValueError(f"{folder!r} is not below the repository: write for example data")
+    return folder
+
+
+File = Annotated[str, AfterValidator(_file)]
 
 
 def run(
     ctx: Context,
     *,
-    database: str | Secret,
+    database: Annotated[str | Secret, AfterValidator(_database)],
     repository: Path,
-    tables: list[str] = [],  # noqa: B006 - read only, and the form shows it
-    queries: dict[str, str] = {},  # noqa: B006
-    folder: str = "data",
+    tables: Annotated[list[File], AfterValidator(_once)] = [],  # noqa: B006 - read only, and the form shows it
+    queries: dict[File, Query] = {},  # noqa: B006
+    folder: Annotated[str, AfterValidator(_inside)] = "data",
     keys: dict[str, list[str]] = {},  # noqa: B006
     direction: Literal["both", "export", "import"] = "both",
     deletions: bool = False,
@@ -48,6 +77,10 @@ def run(
 ) -> tuple[str, dict[str, float]]:
     from jarvis.sources import mirror, syncing  # SQLAlchemy comes with them
 
+    if not tables and not queries:
+        raise GiveUp("there is nothing to keep the same: name tables:, or queries: that are exported")
+    if unknown := [name for name in keys if name not in tables]:
+        raise GiveUp(f"keys: {unknown[0]!r} is none of the tables ({', '.join(tables) or 'there are none'})")
     asked = mirror.Asked(
         database=database.reveal() if isinstance(database, Secret) else database,
         repository=repository,

@@ -20,7 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
 
 from jarvis import Context, GiveUp
 
@@ -28,26 +30,38 @@ Notice = Literal["pause", "elevated", "critical", "forensics"]
 LEAST = timedelta(seconds=0.1)
 
 
+def _often(length: timedelta) -> timedelta:
+    if length < LEAST:
+        raise ValueError("give at least 100ms")
+    return length
+
+
+Often = Annotated[timedelta, AfterValidator(_often)]
+
+
 def run(
     ctx: Context,
     *,
-    interval: timedelta = timedelta(seconds=5),
-    elevated_interval: timedelta = timedelta(seconds=1),
-    processes: timedelta = timedelta(seconds=30),
+    interval: Often = timedelta(seconds=5),
+    elevated_interval: Often = timedelta(seconds=1),
+    processes: Often = timedelta(seconds=30),
     suspects: Sequence[str] = (),
     forensics: bool = True,
     notify: Sequence[Notice] = ("pause", "critical", "forensics"),
     powermetrics: bool = False,
     powermetrics_program: str = "/usr/bin/powermetrics",
     once: bool = False,
-    times: int | None = None,
+    times: Annotated[int, Field(ge=1)] | None = None,
 ) -> tuple[str, dict[str, float]]:
     # The daemon reads this file for its form; the database is loaded when it runs.
     from jarvis.sensing import serving
     from jarvis.sensing.sampler import Pace
 
-    if min(interval, elevated_interval) < LEAST:
-        raise GiveUp("interval and elevated_interval: give at least 100ms")
+    if ctx.deadline is not None and not once and times is None:
+        raise GiveUp(
+            "sampling goes on all the time: give the job 'service: {restart: always}' and 'in: thread' instead of a "
+            "time or a timeout, or one sample with 'with: {once: true}'"
+        )
     plan = serving.Plan(
         pace=Pace(normal=interval, elevated=elevated_interval, scan=processes, judge=not once),
         suspects=suspects,

@@ -28,6 +28,7 @@ from typing import Any, Literal
 
 from jarvis import Context
 from jarvis.core.changes import Filter
+from jarvis.core.when import Glob
 from jarvis.errors import JarvisError
 from jarvis.sources import definitions, scanning
 from jarvis.sources.files import replace
@@ -41,8 +42,8 @@ def run(
     ctx: Context,
     *,
     path: Path,
-    globs: list[str] = [],  # noqa: B006 (never changed; shown as the form's default)
-    ignore: list[str] = [".git", "__pycache__", ".venv", "node_modules"],  # noqa: B006
+    globs: list[Glob] = [],  # noqa: B006 (never changed; shown as the form's default)
+    ignore: list[Glob] = [".git", "__pycache__", ".venv", "node_modules"],  # noqa: B006
     command: str | list[str] | None = None,
     event: str | None = None,
     index: Literal["python"] | None = None,

@@ -72,9 +72,8 @@ def _usage(error: object) -> str:
 
     assert isinstance(error, click.ClickException)
     said = error.format_message().rstrip(".").replace("\n", " ").replace(". (Did", " (did")
-    said = said.replace("a valid integer range", "a whole number").replace(
-        "a valid integer", "a whole number"
-    )
+    for theirs, ours in (("a valid integer", "a whole number"), ("a valid float", "a number")):
+        said = said.replace(f"{theirs} range", ours).replace(theirs, ours)
     said = said[:1].lower() + said[1:]
     if isinstance(error, click.UsageError) and error.ctx is not None:
         said += f"; see '{error.ctx.command_path} --help'"

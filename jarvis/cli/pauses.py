@@ -66,7 +66,6 @@ def show_(asking: Asking, pause: int) -> None:
 
 def _pause(data: dict[str, Any]) -> None:
     now = show.now()
-    factors = ", ".join(f"{name} {points}" for name, points in data["factors"].items() if points is not None)
     kept = f"{data['capture']}{': ' + data['capture_why'] if data['capture_why'] else ''}"
     files = ", ".join(f"{one['name']} ({show.size(one['bytes'])})" for one in data["files"])
     known = {name: value for name, value in data["evidence"].items() if value is not None}
@@ -77,7 +76,7 @@ def _pause(data: dict[str, Any]) -> None:
             ("late by", _late(data)),
             ("cause", data["cause"]),
             ("why", data["why"]),
-            ("stress", f"{data['stress']} before it ({factors})" if data["stress"] is not None else None),
+            ("stress", _stress(data)),
             ("evidence", ", ".join(f"{name} {value:g}" for name, value in known.items())),
             ("captured", None if data["capture"] == "none" else kept),
             ("directory", data["directory"]),
@@ -88,11 +87,26 @@ def _pause(data: dict[str, Any]) -> None:
     )
     if data["samples"]:
         click.echo()
-        show.table(
-            HEADINGS, [_sample(one, data["until_at"]) for one in data["samples"][-30:]], right=range(1, 8)
-        )
+        show.table(HEADINGS, [_sample(one, data["until_at"]) for one in _around(data)], right=range(1, 8))
 
 
+def _around(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Its samples next to it: as many before it as after it, where there are."""
+    samples: list[dict[str, Any]] = data["samples"]
+    until = datetime.fromisoformat(data["until_at"])
+    before = sum(datetime.fromisoformat(one["at"]) < until for one in samples)
+    first = max(0, min(before - SHOWN // 2, len(samples) - SHOWN))
+    return samples[first : first + SHOWN]
+
+
+def _stress(data: dict[str, Any]) -> str | None:
+    if data["stress"] is None:
+        return None
+    factors = ", ".join(f"{name} {points}" for name, points in data["factors"].items() if points is not None)
+    return f"{data['stress']}{' before it' if data['kind'] == 'pause' else ''} ({factors})"
+
+
+SHOWN = 30
 HEADINGS = ("seconds", "stress", "cpu %", "load", "free %", "memory stall %", "io stall %", "disk", "state")
 
 

@@ -11,6 +11,7 @@ import click
 
 from jarvis.cli import show
 from jarvis.cli.asking import Asking, Group, pass_asking
+from jarvis.core.stress import COLUMNS
 
 LINES = 48
 """Of the table for people; json and csv have every sample."""
@@ -83,8 +84,7 @@ def _rate(*parts: float | None) -> str:
 
 
 def _csv(found: list[dict[str, Any]]) -> None:
-    """With a heading; what is unknown is empty."""
-    if found:
-        writer = csv.DictWriter(sys.stdout, fieldnames=list(found[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
+    """With a heading, also when there is nothing below it; what is unknown is empty."""
+    writer = csv.DictWriter(sys.stdout, fieldnames=COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)

@@ -19,6 +19,8 @@ COLORS = {
     "disabled": "bright_black", "finished": "bright_black",
 }  # fmt: skip
 NARROWEST = 8
+READABLE = 24
+"""Columns below which what a row says is cut so short that it gets a line of its own."""
 GAP = 2
 FEW = 5
 """So many numbers of a run fit a line."""
@@ -172,14 +174,26 @@ def printable(text: str) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """Print a table as wide as the terminal at most; in a pipe nothing is cut. ``right``: columns of numbers."""
-    cells = [list(row) for row in rows]
-    widths = [max(map(width, column)) for column in zip(headings, *cells, strict=True)]
+    """Print a table as wide as the terminal at most; in a pipe nothing is cut. ``right``: columns of numbers.
+
+    Where hardly anything of the last column would be left, it stands below its row.
+    """
+    cells = [[heading.upper() for heading in headings], *(list(row) for row in rows)]
+    widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
     if sys.stdout.isatty():
-        _fit(widths, _columns())
-    lines = [dim(_row([heading.upper() for heading in headings], widths, right))]
-    lines += [_row(row, widths, right) for row in cells]
-    click.echo("\n".join(lines))
+        widths = _fitting(widths, _columns(), right)
+    lines = [_row(row, widths, right) for row in cells]
+    if len(widths) < len(headings):
+        lines = [
+            f"{line}\n{_below(row[-1], widths[0])}".rstrip() for line, row in zip(lines, cells, strict=True)
+        ]
+    click.echo("\n".join([dim(lines[0]), *lines[1:]]))
+
+
+def _below(text: str, first: int) -> str:
+    """What has no room at the end of its row: a line of its own, under the second column."""
+    space = " " * (min(first, NARROWEST) + GAP)
+    return space + clip(text, max(_columns() - len(space), NARROWEST)) if text else ""
 
 
 def room() -> int:
@@ -198,19 +212,30 @@ def _columns() -> int:
         return 80
 
 
-def _fit(widths: list[int], room: int) -> None:
-    """Take from the widest column, again and again, until the table fits or nothing can be taken any more."""
+def _fitting(natural: Sequence[int], room: int, right: Sequence[int]) -> list[int]:
+    """Columns for each; without the last one when there is so little room for it that it goes below."""
+    fitted = _fit(natural, room)
+    if fitted[-1] >= min(natural[-1], READABLE) or len(natural) - 1 in right:
+        return fitted
+    return _fit(natural[:-1], room)
+
+
+def _fit(natural: Sequence[int], room: int) -> list[int]:
+    """Take from the widest column, again and again, until all fit or nothing can be taken any more."""
+    widths = list(natural)
     too_much = sum(widths) + GAP * (len(widths) - 1) - room
     while too_much > 0 and max(widths) > NARROWEST:
         widest = max(range(len(widths)), key=lambda index: widths[index])
         widths[widest] -= 1
         too_much -= 1
+    return widths
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:
-    last = len(cells) - 1
+    """The cells that have a width; one more is not part of this line."""
+    last = len(widths) - 1
     parts = []
-    for index, (cell, room) in enumerate(zip(cells, widths, strict=True)):
+    for index, (cell, room) in enumerate(zip(cells, widths, strict=False)):
         text = clip(cell, room)
         space = " " * (room - width(text))
         parts.append(space + text if index in right else text if index == last else text + space)
@@ -218,11 +243,25 @@ def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> s
 
 
 def fields(pairs: Iterable[tuple[str, Any]]) -> None:
-    """``name   value`` lines; what is None or empty is left out."""
+    """``name   value`` lines; what is None or empty is left out. In a terminal long values go on below themselves."""
     shown = [(name, str(value)) for name, value in pairs if value not in (None, "", [])]
     widest = max((len(name) for name, _ in shown), default=0)
+    most = max(_columns() - widest - GAP, NARROWEST) if sys.stdout.isatty() else None
     for name, value in shown:
-        first, *more = value.splitlines() or [""]
-        click.echo(f"{dim(name.ljust(widest))}  {first}")
-        for each in more:
-            click.echo(f"{' ' * widest}  {each}")
+        lines = [part for each in value.splitlines() or [""] for part in _wrapped(each, most)]
+        for label, each in zip([name, *[""] * len(lines)], lines, strict=False):
+            click.echo(f"{dim(label.ljust(widest))}  {each}")
+
+
+def _wrapped(text: str, most: int | None) -> list[str]:
+    """At words, so that nothing is wider than ``most``; a word that is (a path, an address) stays whole."""
+    if most is None or width(text) <= most:
+        return [text]
+    indent = " " * (len(text) - len(text.lstrip()))
+    lines: list[str] = []
+    for each in text.split():
+        if lines and width(f"{lines[-1]} {each}") <= most:
+            lines[-1] += f" {each}"
+        else:
+            lines.append(indent + each)
+    return lines

@@ -161,11 +161,11 @@ def _next(one: dict[str, Any], now: Any) -> str:
 @click.option(
     "-n",
     "--lines",
-    type=click.IntRange(1, 10_000),
+    type=click.IntRange(0, 10_000),
     metavar="N",
     default=50,
     show_default=True,
-    help="How many lines.",
+    help="How many lines; 0 with -f: only new ones.",
 )
 @pass_asking
 def logs(asking: Asking, follow: bool, lines: int) -> None:
@@ -174,7 +174,7 @@ def logs(asking: Asking, follow: bool, lines: int) -> None:
 
     path = asking.instance.log
     found = tail.last_lines(path, lines)
-    if not found and not follow:
+    if not found and lines and not follow:
         click.echo(f"There is no log at {path} yet.", err=True)
     asking.say(
         {"path": str(path), "lines": found},

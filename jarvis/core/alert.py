@@ -23,6 +23,7 @@ SERVICE = "service"
 
 _PATH = re.compile(r"(?<![\w.])(?:~|\.{0,2})/[^\s:,;'\"]+")
 _HEX = re.compile(r"\b(?:0x)?[0-9a-f]*\d[0-9a-f]*\b")
+_PARTED = re.compile(r"#(?:[.,]#)+")
 _SPACE = re.compile(r"\s+")
 
 
@@ -59,7 +60,7 @@ def short_key(key: str) -> str:
 def root(reason: str) -> str:
     """The cause that a reason names, without what differs from job to job: paths and numbers."""
     line = reason.strip().partition("\n")[0].lower()
-    line = _HEX.sub("#", _PATH.sub("…", line))
+    line = _PARTED.sub("#", _HEX.sub("#", _PATH.sub("…", line)))
     return _SPACE.sub(" ", line).strip()[:ROOT_KEPT]
 
 

@@ -22,6 +22,8 @@ BYTES_NAMED = 16_000
 """And not more than so many bytes of them: a cause has to fit into a variable of the environment."""
 
 _MODULUS = 1 << 128
+_CLASS = re.compile(r"\[!?.[^\]]*\]")
+_BRACES = re.compile(r"\{[^{}]*,[^{}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,25 @@ class Filter:
         return [_compiled(pattern) for pattern in self.ignore]
 
 
+def readable(pattern: str) -> str:
+    """The same pattern. Raises ValueError when it can match nothing, or means something that is not known here."""
+    if ".." in pattern.split("/"):
+        raise ValueError(
+            f"{pattern!r} matches nothing: a pattern is about what is below the folder, without .."
+        )
+    for part in pattern.split("/"):
+        bare = _CLASS.sub("", part)
+        if "[" in bare:
+            raise ValueError(f"{pattern!r}: the [ has no ]; a bracket itself is written [[]")
+        if _BRACES.search(bare):
+            raise ValueError(f"{pattern!r}: braces are not known here; write a pattern for each")
+    try:
+        _compiled(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no pattern: {error.msg}") from None
+    return pattern
+
+
 def _compiled(pattern: str) -> list[re.Pattern[str] | None]:
     """One expression for each part of the path; None stands for any number of folders."""
     parts = pattern.strip("/").removeprefix("./").split("/")
@@ -101,7 +122,7 @@ def _expression(part: str) -> str:
         letter = part[at]
         end = part.find("]", at + 2 + (part[at + 1 : at + 2] == "!")) if letter == "[" else -1
         if end > 0:
-            inside = part[at + 1 : end].replace("\\", r"\\").replace("[", r"\[")
+            inside = re.sub(r"[\\\[&|~]", r"\\\g<0>", part[at + 1 : end])
             made += f"[{'^' + inside[1:] if inside[0] == '!' else inside}]"
             at = end
         else:

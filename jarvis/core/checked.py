@@ -214,6 +214,5 @@ def _tell(finding: Finding, standing: Standing, ticket: Ticket | None) -> Told |
     elif ticket is None:
         text = f"it is flapping; right now: {finding.message}"
     severity = finding.severity if ticket is None else ticket.severity
-    label = f"{finding.entity}: cannot be observed" if finding.invariant == CANNOT else finding.key
-    title = label if finding.invariant == CANNOT else f"{label}: {text}"
-    return Told(key=finding.key, severity=severity, title=title[:200], text=text)
+    label = finding.entity if finding.invariant == CANNOT else finding.key
+    return Told(key=finding.key, severity=severity, title=f"{label}: {text}"[:200], text=text)

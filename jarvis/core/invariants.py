@@ -21,6 +21,7 @@ from jarvis.core.things import (
     Addresses,
     Codes,
     Commands,
+    Database,
     Number,
     Query,
     Severity,
@@ -97,7 +98,7 @@ class Limits(Model):
 class Sql(Limits):
     """The first number that a query answers; asked read-only."""
 
-    url: StrictStr
+    url: Database
     query: Query
 
 
@@ -148,6 +149,8 @@ class Invariant(Model):
     @model_validator(mode="after")
     def _one(self) -> Self:
         _exactly_one(self, KINDS)
+        if self.timeout == timedelta(0):
+            raise ValueError("timeout of zero: nothing can be observed in no time")
         return self
 
     @property

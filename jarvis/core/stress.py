@@ -7,7 +7,7 @@ again; at 60 a snapshot is taken, and a person is told when that lasts.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -35,6 +35,11 @@ CRITICAL_AFTER = timedelta(seconds=30)
 COOL_DOWN = timedelta(seconds=60)
 
 FACTORS = ("load", "memory", "thermal", "latency", "io")
+COLUMNS = (
+    "at", "interval", "gap", *(each.name for each in fields(Vitals)),
+    "stress", *(f"stress_{name}" for name in FACTORS), "state",
+)  # fmt: skip
+"""Of a sample, in the order in which it is told."""
 Kind = Literal["elevated", "snapshot", "critical", "pause"]
 OWED: tuple[Kind, ...] = ("elevated", "snapshot", "critical")
 

@@ -61,6 +61,27 @@ def _query(text: str) -> str:
     return text
 
 
+def database(text: str) -> str:
+    """The same URL. Raises ValueError (without a password) when it can mean no database; asks nobody."""
+    kind, _, place = text.partition("://")
+    kind = kind.partition("+")[0]
+    if kind == "sqlite" and not (place.startswith("/") and place.strip("/").partition("?")[0]):
+        raise ValueError(
+            f"{hide(text)!r} names no file: write sqlite:///PATH, or sqlite:////PATH from the root"
+        )
+    if kind not in ("sqlite", "postgresql", "postgres") or not place:
+        raise ValueError(
+            f"{hide(text)!r} is no database that can be asked: write sqlite:///PATH or postgresql://USER@HOST/DATABASE"
+        )
+    return text
+
+
+def hide(url: str) -> str:
+    """The URL as people may see it: without who and with which password."""
+    kind, slashes, place = url.partition("://")
+    return f"{kind}{slashes}{place.rpartition('@')[2]}"[:80] if slashes else url.rpartition("@")[2][:80]
+
+
 def _severity(text: Any) -> Any:
     known = {"warning": "medium", "warn": "medium"}
     return known.get(text.lower(), text.lower()) if isinstance(text, str) else text
@@ -72,6 +93,7 @@ Severity = Annotated[Literal["info", "low", "medium", "high", "critical"], Befor
 Words = Annotated[StrictStr, Field(min_length=1, max_length=1_000)]
 Url = Annotated[StrictStr, AfterValidator(_url)]
 Address = Annotated[StrictStr, AfterValidator(_address)]
+Database = Annotated[StrictStr, AfterValidator(database)]
 Query = Annotated[StrictStr, AfterValidator(_query)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Codes = (

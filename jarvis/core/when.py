@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictBool, StrictStr, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictStr, model_validator
 
+from jarvis.core import changes
 from jarvis.core.duration import Duration
 from jarvis.core.fields import NAME, Model
 from jarvis.core.localtime import Moment
@@ -17,6 +19,8 @@ Ended = Literal["succeeded", "failed", "timed_out", "lost", "skipped", "cancelle
 """How a run ended; ``bad``: failed, timed_out or lost; ``ended``: in whatever way."""
 
 
+_KERNEL = re.compile(r"/[./]*((proc|sys)(/.*)?)?")
+"""The root and what the kernel shows as files."""
 Pattern = Annotated[StrictStr, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
 
 
@@ -27,6 +31,9 @@ class Every(Model):
     anchor: Literal["epoch"] | Moment = "epoch"
 
 
+Glob = Annotated[Pattern, AfterValidator(changes.readable)]
+
+
 class Watch(Model):
     """Files that make a job due: after a change (``modified``), or while a path ``exists`` or is ``not_empty``.
 
@@ -34,13 +41,24 @@ class Watch(Model):
     """
 
     paths: Pattern | Annotated[list[Pattern], Field(min_length=1)]
-    globs: list[Pattern] = Field(default_factory=list)
-    ignore: list[Pattern] = Field(default_factory=list)
+    globs: list[Glob] = Field(default_factory=list)
+    ignore: list[Glob] = Field(default_factory=list)
     when: Literal["modified", "exists", "not_empty"] = "modified"
     recursive: StrictBool = True
     initial: StrictBool = True
     debounce: Duration = timedelta(seconds=2)
     max_wait: Duration = timedelta(seconds=30)
+
+    @model_validator(mode="after")
+    def _of_files(self) -> Self:
+        paths = [self.paths] if isinstance(self.paths, str) else self.paths
+        for path in paths if self.when == "modified" else ():
+            if _KERNEL.fullmatch(path):
+                raise ValueError(
+                    f"{path} is not a folder of files only: its kernel changes things there all the time, untold; "
+                    "name the folders that matter"
+                )
+        return self
 
 
 class On(Model):

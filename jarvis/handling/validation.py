@@ -6,6 +6,7 @@ findings into sentences about jobs.yaml.
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,7 @@ _WORDS = {
     "list_type": "a list",
     "tuple_type": "a list",
     "set_type": "a list",
+    "sequence_str": "a list",
     "dict_type": "a mapping",
     "mapping_type": "a mapping",
     "dataclass_type": "a mapping",
@@ -152,7 +154,8 @@ class Checker:
         wanted = list(dict.fromkeys(filter(None, (_wanted(error) for error in group))))
         if not wanted:
             return address, f"{where}: {' or '.join(dict.fromkeys(_message(error) for error in group))}", None
-        return address, f"{where}: expected {' or '.join(wanted)}, not {_shown(group[0]['input'])}", None
+        said = f"{where}: expected {' or '.join(wanted)}, not {_shown(group[0]['input'])}"
+        return address, said, _meant(group)
 
     def _nearest(self, name: str, values: Mapping[str, Any]) -> str | None:
         free = [known for known in self._parameters if known not in values]
@@ -260,6 +263,18 @@ def _wanted(error: ErrorDetails) -> str | None:
     if (pattern := _LIMITS.get(error["type"])) is not None:
         return pattern.format_map(limits)
     return _WORDS.get(error["type"])
+
+
+def _meant(group: Sequence[ErrorDetails]) -> str | None:
+    """The nearest of the words that are possible."""
+    words = [
+        word
+        for error in group
+        if error["type"] in ("literal_error", "enum")
+        for word in re.findall(r"'([^']*)'", error.get("ctx", {}).get("expected", ""))
+    ]
+    near = get_close_matches(str(group[0]["input"]), words, 1, 0.5)
+    return f"did you mean {near[0]!r}?" if near else None
 
 
 def _message(error: ErrorDetails) -> str:

@@ -23,11 +23,6 @@ from jarvis.store.journal import Note
 
 log = logging.getLogger("jarvis.runs")
 
-CROWD = 16
-"""So many runs that ended well at once are not worth a line each: the ledger has them."""
-LONGEST_LINE = 1_000
-"""Runs that share a line at most."""
-
 
 def verdict(run: Run, job: Job, launcher: Launcher, now: datetime) -> Verdict | None:
     """How a run ended, from what its directory says; None while its supervisor is alive."""
@@ -144,50 +139,6 @@ def _retry(judged: Verdict, number: int, now: datetime) -> Run:
         params=ended.params,
         cause=ended.cause,
     )
-
-
-def say(verdicts: Sequence[Verdict], crowded: list[int] | None = None, *, more: bool = False) -> None:
-    """One log line an end, one for each thing a person should know; a crowd that went well shares one line.
-
-    ``crowded``: those of it that have no line yet; they get one when there are no ``more`` to come.
-    """
-    crowded = [] if crowded is None else crowded
-    well = [judged.run.id for judged in verdicts if _well(judged.run)]
-    crowd = bool(crowded) or len(well) >= CROWD
-    if crowd:
-        crowded += well
-        if not more or len(crowded) >= LONGEST_LINE:
-            log.info("%d runs succeeded: %s", len(crowded), _spelled(sorted(crowded)))
-            crowded.clear()
-    for judged in verdicts:
-        if not (crowd and _well(judged.run)):
-            _say_one(judged.run)
-        for note in judged.notes:
-            if note.kind != "recovery":
-                log.warning("alert %s %s", note.severity, note.title)
-
-
-def _well(run: Run) -> bool:
-    return run.status is Status.SUCCEEDED and not run.reason
-
-
-def _say_one(run: Run) -> None:
-    why = f": {run.reason}" if run.reason else ""
-    log.log(
-        logging.WARNING if run.status.bad else logging.INFO,
-        "run %d %s %s%s", run.id, run.job, run.status.value, why,
-    )  # fmt: skip
-
-
-def _spelled(numbers: Iterable[int]) -> str:
-    """``1-3, 7`` for 1, 2, 3, 7: they rise."""
-    spans: list[list[int]] = []
-    for number in numbers:
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in spans)
 
 
 class Memories:

@@ -21,7 +21,7 @@ from jarvis.core.run import Run, Status
 from jarvis.core.triggers import NOTHING, Triggers
 from jarvis.errors import JarvisError, LaunchError, Refused, StoreError
 from jarvis.handling.launch import Launcher, Notice, Request
-from jarvis.running import closing, queueing
+from jarvis.running import closing, queueing, saying
 from jarvis.running.deciding import Decider, Jobs
 from jarvis.running.floor import Floor
 from jarvis.running.judging import Verdict
@@ -89,7 +89,7 @@ class Conductor:
             prepare=lambda run, job, now: prepare(run, job, self._memory.recall(job.name), now),
         )
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._crowd: list[int] = []
+        self._log = saying.Log()
         self._last: Reading | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="jarvis-conductor", daemon=True)
@@ -171,7 +171,7 @@ class Conductor:
                     "a round of the conductor failed; the runs it concerned are taken up at the next start"
                 )
             self.rounds += 1
-        closing.say((), self._crowd)
+        self._log.say(())
 
     def _messages(self) -> list[Any]:
         calm = self.floor.idle and not self._decider.stuck and not self.attentive()
@@ -223,7 +223,7 @@ class Conductor:
         if work.writes and not self._write(work, now):
             return
         self._act(work)
-        closing.say(work.verdicts, self._crowd, more=not self._inbox.empty())  # nobody waits for a log line
+        self._log.say(work.verdicts, more=not self._inbox.empty())  # nobody waits for a log line
 
     def _write(self, work: Work, now: datetime) -> bool:
         """Everything of this round in one transaction, tried until the ledger takes it; False when stopping."""

@@ -12,7 +12,7 @@ from jarvis.core.job import Job
 from jarvis.core.run import Run, Status
 from jarvis.core.triggers import NOTHING, Triggers
 from jarvis.handling.launch import Alive, Launcher, NeverStarted
-from jarvis.running import closing, judging
+from jarvis.running import closing, judging, saying
 from jarvis.running.judging import Verdict
 from jarvis.running.telling.afflicted import Afflicted
 from jarvis.store import runs
@@ -59,7 +59,7 @@ def recover(
         afflicted = Afflicted(database)
         afflicted.load()
         found.queued += closing.write(database, (), found.closed, (), now, afflicted, triggers)
-        closing.say(found.closed)
+        saying.Log().say(found.closed)
     if unfinished:
         log.info("unfinished runs of before: %s", found)
     return found

@@ -25,7 +25,12 @@ def ready(repository: Repository, asked: Asked) -> None:
     if not folder.is_dir():
         raise NoRepository(f"{folder} does not exist")
     if repository.says("rev-parse", "--is-inside-work-tree") != "true":
-        raise NoRepository(f"{folder} is not a git repository")
+        bare = repository.says("rev-parse", "--is-bare-repository") == "true"
+        raise NoRepository(
+            f"{folder} is a bare repository, without files: clone it and give the clone"
+            if bare
+            else f"{folder} is not a git repository"
+        )
     top = Path(repository.ask("rev-parse", "--show-toplevel"))
     if top.resolve() != folder.resolve():
         raise NotSynced(

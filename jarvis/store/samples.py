@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from jarvis.core.stress import FACTORS, Factors
+from jarvis.core.stress import COLUMNS, FACTORS, Factors
 from jarvis.core.vitals import Vitals
 from jarvis.store import stalls as stalls_module
 from jarvis.store import tables
@@ -18,9 +18,8 @@ from jarvis.store.sample_tables import hiccups, process_tables, sampler, samples
 from jarvis.store.stalls import Stall, Stalls
 
 _VITALS = tuple(each.name for each in fields(Vitals))
-_COLUMNS = ("at", "interval", "gap", *_VITALS, "stress", *(f"stress_{name}" for name in FACTORS), "state")
 DUE_KEPT = timedelta(days=2)
-_INSERT = f"INSERT INTO samples ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_INSERT = f"INSERT INTO samples ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

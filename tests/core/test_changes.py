@@ -101,6 +101,33 @@ def test_globs(globs, path, counts):
 
 
 @pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("[z-a].md", "bad character range"),
+        ("notes/[ab", "has no ]"),
+        ("*.{md,txt}", "braces are not known"),
+        ("../*.md", "matches nothing"),
+    ],
+    ids=["a range that runs backwards", "an open bracket", "braces", "above the folder"],
+)
+def test_a_pattern_that_cannot_be_meant_is_refused(pattern, why):
+    with pytest.raises(ValueError, match=why):
+        changes.readable(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["[[]x", "[]a]", "[!a]", "[!]]", "a{1}", "/top.md", "src/**/[ab]?.py", "..."]
+)
+def test_a_pattern_that_can_be_meant_is_taken(pattern):
+    assert changes.readable(pattern) == pattern
+
+
+def test_set_operators_inside_brackets_are_letters(recwarn):
+    assert Filter(globs=["[a&&b]"]).counts("&")
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
     ("ignore", "path", "counts"),
     [
         ([".git"], ".git/objects/ab", False),

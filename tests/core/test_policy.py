@@ -181,6 +181,7 @@ def test_a_cause_is_a_reason_without_paths_and_numbers() -> None:
     assert alerts.root("cannot write /home/a/x.log: No space left (errno 28)") == alerts.root(
         "cannot write /srv/b: no space left (errno 28)"
     )
+    assert alerts.root("p99 is 187.9 ms") == alerts.root("p99 is 194 ms")
     assert alerts.root("exit code 3") != alerts.root("killed by signal 9")
 
 

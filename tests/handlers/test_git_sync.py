@@ -233,6 +233,23 @@ def test_what_is_no_repository_is_skipped(here, tmp_path, place):
     assert outcome.status == "skipped"
 
 
+def test_a_bare_repository_is_skipped_and_called_one(here, remote):
+    outcome = here.sync(repository=str(remote))
+    assert outcome.status == "skipped" and "is a bare repository, without files: clone it" in str(outcome)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"tables": []}, "there is nothing to keep the same"),
+        ({"keys": {"note": ["id"]}}, "keys: 'note' is none of the tables (notes)"),
+    ],
+)
+def test_what_cannot_be_meant_is_not_tried_again(here, values, said):
+    outcome = here.sync(**values)
+    assert outcome.status == "gave_up" and said in outcome.error
+
+
 def _dirty(here):
     (here.clone / "README").write_text("changed\n")
     return "changes that are not committed (README)"
@@ -380,8 +397,10 @@ def test_queries_are_files_that_are_only_exported(here):
     here.add(1, "one")
     here.sync(queries={"count": "SELECT count(*) AS notes FROM notes"})
     assert (here.clone / "data" / "count.jsonl").read_text() == '{"notes":1}\n'
-    outcome = here.sync(queries={"bad": "DELETE FROM notes"})
+    outcome = here.sync(queries={"bad": "WITH gone AS (SELECT 1) DELETE FROM notes"})
     assert outcome.status == "error" and here.notes() == {1: "one"}
+    outcome = here.sync(queries={"bad": "DELETE FROM notes"})
+    assert outcome.status == "gave_up" and here.notes() == {1: "one"}
 
 
 def test_tables_without_a_key_need_one(here, there):

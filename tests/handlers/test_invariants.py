@@ -371,7 +371,8 @@ def queue(tmp_path):
     ids=["at the limit", "above", "below", "a text", "null", "no row", "no table", "writes", "loads code", "no end"],
 )  # fmt: skip
 def test_a_database_is_asked_read_only(check, queue, query, limits, state, said):
-    asked = {"sql": {"url": f"sqlite:///{queue}", "query": query, **limits}, "timeout": "500ms"}
+    timeout = "500ms" if said == "0.5 s" else "20s"
+    asked = {"sql": {"url": f"sqlite:///{queue}", "query": query, **limits}, "timeout": timeout}
     found = state_of(check({"it": asked}))
     assert found[0] == state, found
     assert said in found[1]
@@ -385,7 +386,8 @@ def test_a_database_that_cannot_be_reached_is_not_observed(check, tmp_path, refu
     )
     assert (state, "there is no database file" in text) == ("not observed", True)
     server = f"postgresql://me:hush-hush@127.0.0.1:{refused}/db"
-    state, text = state_of(check({"it": {"sql": {"url": server, "query": "SELECT 1", "above": 0}}}))
+    asked = {"sql": {"url": server, "query": "SELECT 1", "above": 0}, "timeout": "20s"}
+    state, text = state_of(check({"it": asked}))
     assert (state, "hush-hush" in text, "db at 127.0.0.1" in text) == ("not observed", False, True)
 
 
@@ -407,7 +409,8 @@ def test_a_server_s_database_is_asked_read_only(check, postgres, query, limits, 
     url = postgres.database()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE jobs AS SELECT * FROM (VALUES (1.0), (2.5), (4.0)) AS v(size)")
-    found = state_of(check({"it": {"sql": {"url": url, "query": query, **limits}, "timeout": "500ms"}}))
+    timeout = "500ms" if said == "within 0.5 s" else "20s"
+    found = state_of(check({"it": {"sql": {"url": url, "query": query, **limits}, "timeout": timeout}}))
     assert (found[0], said in found[1]) == (state, True), found
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (3,)

@@ -350,6 +350,13 @@ def test_a_bounded_run_takes_so_many_samples_and_the_first_has_nothing_before_it
     assert all(one["load"] is not None and one["memory_available"] for one in rows)
 
 
+def test_a_job_that_would_be_ended_by_its_timeout_says_how_to_write_it(tmp_path: Path) -> None:
+    """Sampling never ends by itself: with ``every:`` it would be a failed run and many skipped ones."""
+    soon = testing.context(state=tmp_path, deadline=datetime.now(UTC) + timedelta(minutes=5))
+    outcome = testing.run_handler("pause_sample", soon)
+    assert outcome.status == "gave_up" and "service: {restart: always}" in outcome.error
+
+
 def test_the_expected_interval_is_the_one_that_was_really_scheduled(sample: Any, monkeypatch: Any) -> None:
     """Elevated at once, it looks five times as often, and no sample of that is early or late."""
     stressed(monkeypatch, 30)
@@ -427,5 +434,5 @@ def test_a_pause_that_nobody_was_told_of_is_told_at_the_next_start(sample: Any) 
 def test_an_interval_that_would_only_burn_the_processor_is_refused(sample: Any) -> None:
     outcome = sample(interval="10ms")
     assert (outcome.status, outcome.error) == (
-        "gave_up", "interval and elevated_interval: give at least 100ms",
+        "gave_up", "handler pause_sample: 'interval': give at least 100ms",
     )  # fmt: skip

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from jarvis.cli import alerts, definition, following, show, state, tools
+from jarvis.cli import alerts, definition, following, main, pauses, show, state, tools
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -114,3 +115,82 @@ def test_a_job_that_cannot_run_is_counted_where_jobs_yaml_is_in_order(
     assert capsys.readouterr().out.splitlines()[-2:] == [
         "broken: a: h.py:2: no", "jobs.yaml is in order: 1 job, 1 broken.",
     ]  # fmt: skip
+
+
+class Terminal(io.StringIO):
+    """Somebody looks at it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """One of 60 columns, without colours."""
+    made = Terminal()
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout", made)
+    monkeypatch.setattr(show, "dim", lambda text: text)
+    return made
+
+
+TICKETS = ("ticket", "key", "severity", "status", "job", "what")
+TICKET = ("1", "site-up:docs", "critical", "acknowledged", "watch", "答 " + "connection refused " * 5)
+
+
+def test_what_has_no_room_at_the_end_of_its_row_stands_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = terminal(monkeypatch)
+    show.table(TICKETS, [TICKET, ("2", "b", "low", "open", "watch", "")], right=(0,))
+    lines = narrow.getvalue().splitlines()
+    assert lines[:2] == ["TICKET  KEY           SEVERITY  STATUS        JOB", "        WHAT"]
+    assert lines[2].split() == ["1", "site-up:docs", "critical", "acknowledged", "watch"]
+    assert lines[3].startswith("        答 connection refused") and lines[3].endswith("…")
+    assert lines[4].split() == ["2", "b", "low", "open", "watch"]
+    assert len(lines) == 5 and max(map(show.width, lines)) <= 60
+
+
+def test_what_has_room_enough_stands_in_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = terminal(monkeypatch)
+    show.table(("job", "what"), [("a", "w" * 200)])
+    assert [show.width(line) for line in narrow.getvalue().splitlines()] == [9, 60]
+
+
+def test_one_long_name_is_cut_before_all_rows_become_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = terminal(monkeypatch)
+    show.table(("job", "next", "what"), [("j" * 64, "in 3 min", "exit code 1 " * 9), ("a", "now", "well")])
+    assert [show.width(line) for line in narrow.getvalue().splitlines()] == [40, 60, 40]
+
+
+def test_long_values_go_on_below_themselves_and_paths_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = terminal(monkeypatch)
+    path = "/home/me/" + "x" * 70
+    show.fields([("why", "only Jarvis stood still " * 4), ("directory", path), ("note", "short")])
+    assert narrow.getvalue().splitlines() == [
+        "why        only Jarvis stood still only Jarvis stood still",
+        "           only Jarvis stood still only Jarvis stood still",
+        f"directory  {path}",
+        "note       short",
+    ]
+
+
+def test_of_a_pause_the_samples_before_it_are_shown_too() -> None:
+    at = [f"2026-11-20T12:{minute:02}:{second:02}+00:00" for minute in range(2) for second in range(60)]
+    shown = pauses._around({"until_at": at[60], "samples": [{"at": one} for one in at]})
+    assert [one["at"] for one in shown] == at[45:75]
+    late = pauses._around({"until_at": at[1], "samples": [{"at": one} for one in at]})
+    assert [one["at"] for one in late] == at[:30]
+    few = pauses._around({"until_at": at[60], "samples": [{"at": one} for one in at[:5]]})
+    assert len(few) == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["samples", "history", "-H", "abc"], "'abc' is not a number;"),
+        (["pauses", "list", "-n", "x"], "'x' is not a whole number;"),
+    ],
+)
+def test_a_wrong_number_is_called_one(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(words) == 2
+    assert said in capsys.readouterr().err

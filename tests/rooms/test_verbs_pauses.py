@@ -186,7 +186,9 @@ def test_an_unknown_pause_is_a_sentence_and_exit_code_1(house: House) -> None:
 def test_samples_are_told_as_a_table_as_json_and_as_csv(house: House) -> None:
     empty = command(house, "samples", "history")
     assert (empty.exit_code, empty.stdout) == (0, "")
+    heading = command(house, "samples", "history", "--format", "csv").stdout
     fill(house)
+    assert command(house, "samples", "history", "--format", "csv").stdout.startswith(heading) and heading
     table = command(house, "samples", "history", "-H", "24").stdout
     assert "STRESS" in table and "22.5" in table and "?" in table, "what is unknown is a question mark"
     told = json.loads(command(house, "samples", "history", "-H", "24", "--format", "json").stdout)

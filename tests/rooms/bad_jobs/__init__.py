@@ -861,6 +861,19 @@ ALL_THE_TIME: list[Case] = [
         ["jobs.yaml:4:20: a: watch.paths is empty (name at least one)"],
     ),
     (
+        "watching what the kernel changes",
+        J + "    command: ls\n    watch: {paths: [in, /]}\n",
+        [
+            "jobs.yaml:4:12: a: watch: / is not a folder of files only: its kernel changes things there all the time, "
+            "untold; name the folders that matter"
+        ],
+    ),
+    (
+        "a pattern with braces",
+        J + "    command: ls\n    watch: {paths: in, globs: ['*.md', '*.{a,b}']}\n",
+        ["jobs.yaml:4:40: a: watch.globs: '*.{a,b}': braces are not known here; write a pattern for each"],
+    ),
+    (
         "an event alone",
         J + "    command: ls\n    on: github/push\n",
         [
