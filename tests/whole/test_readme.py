@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(
     r"(<!-- (?P<mark>\w+) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-TIME = re.compile(r"\bnow\b|(in )?\d+ (s|min|h|d)( ago)?\b|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d")
+TIME = re.compile(r"\bnow\b|(in )?\d+(\.\d+)? (s|min|h|d)( ago)?\b|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d")
 
 
 def blocks(kind: str, mark: str | None = None) -> list[str]:
