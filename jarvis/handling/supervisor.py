@@ -49,6 +49,9 @@ TOLD, TAKEN, UNTOLD = 0, 11, 12
 SETTLE = 2.0
 """Seconds that processes left over by a job get between SIGTERM and SIGKILL."""
 
+READER_EVERY = 0.1
+"""Seconds after which it is looked again whether somebody reads the pipe that a program is to write to."""
+
 
 class Place(NamedTuple):
     """What all supervisors of a spawner share."""
@@ -154,6 +157,9 @@ class Supervisor:
             if not ignore:
                 self.error, self.code, self.step = str(error), error.code, name
             return False
+        except program.Unread as error:
+            self.error, self.step = str(error), name
+            return False
         if final:
             self.outlets.close_writers()
         good = self._wait() and self._judge(name, ignore)
@@ -169,12 +175,24 @@ class Supervisor:
             self.feed = stdin.Feed(text)
             self.watch.feed(self.feed)
             given = self.feed.reader
-        self.watch.expect(program.start(self.request, argv, given, self.streams))
+        self.watch.expect(self._start_once_read(argv, given, self.streams))
         if self.feed:
             self.feed.close_reader()
         self.record.child(self.watch.pid)
         notices.tell(self.place.notices, "started", self.run, self.watch.pid)
         record.crash("supervisor.after-start")
+
+    def _start_once_read(self, argv: list[str], given: int, streams: program.Streams) -> int:
+        """The pid, once the pipes it writes to have readers. Raises Unread when the run has to end before that."""
+        while True:
+            try:
+                return program.start(self.request, argv, given, streams)
+            except program.Unread:
+                again = time.monotonic() + READER_EVERY
+                while (now := time.monotonic()) < again:
+                    if self._must_end(now):
+                        raise
+                    self.watch.turn(again if self.deadline is None else min(again, self.deadline))
 
     def _wait(self) -> bool:
         """Until the program ends, by itself or because it has to; False when it cannot be ended."""

@@ -145,7 +145,7 @@ def _status(job: Job, result: Result, outcome: Outcome | None) -> tuple[Status, 
         return Status.CANCELLED, result.cancelled
     if result.timed_out:
         limit = f" after {spell(job.timeout)}" if job.timeout else ""
-        return Status.TIMED_OUT, f"stopped{limit} (its timeout)" + _survivors(result)
+        return Status.TIMED_OUT, f"stopped{limit} (its timeout)" + _unstarted(result) + _survivors(result)
     if result.error:
         return Status.FAILED, result.error
     if result.step:
@@ -185,6 +185,10 @@ def _exit(result: Result) -> str:
     if result.signal is not None:
         return f"killed by signal {result.signal}"
     return f"exit code {result.exit_code}"
+
+
+def _unstarted(result: Result) -> str:
+    return f"; {result.error}" if result.error else ""
 
 
 def _survivors(result: Result) -> str:

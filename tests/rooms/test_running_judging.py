@@ -74,6 +74,13 @@ def judged(
             id="its timeout, and more to kill",
         ),
         pytest.param(
+            COMMAND | {"timeout": "2m"},
+            {"exit_code": None, "timed_out": True, "error": "could not start: nobody reads /x"},
+            "timed_out",
+            "stopped after 2m (its timeout); could not start: nobody reads /x",
+            id="its timeout, before it could start",
+        ),
+        pytest.param(
             COMMAND,
             {"exit_code": None, "signal": 15, "cancelled": "enough"},
             "cancelled",

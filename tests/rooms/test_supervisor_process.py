@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from jarvis.handling.lean import memory, program
 from jarvis.handling.request import Stream
 from tests.rooms import launch_house
-from tests.rooms.launch_house import House
+from tests.rooms.launch_house import House, until
 
 
 @pytest.fixture
@@ -178,3 +179,45 @@ def test_a_job_killed_for_want_of_memory_is_told_apart(tmp_path: Path) -> None:
     finally:
         home.write_text(str(os.getpid()))
         group.rmdir()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({}, id="started at once"),
+        pytest.param({"nice": 1}, id="started by a fork"),
+        pytest.param({"hidden": ("canary-in-the-mine",)}, id="its supervisor writes to it"),
+    ],
+)
+class TestAPipeThatNobodyReads:
+    """The job waits for a reader, never its supervisor."""
+
+    @pytest.fixture
+    def pipe(self, tmp_path: Path) -> Path:
+        os.mkfifo(tmp_path / "pipe")
+        return tmp_path / "pipe"
+
+    @pytest.mark.parametrize("name", ["stdout", "stderr"])
+    def test_ends_with_the_timeout(self, house: House, pipe: Path, fields: dict[str, Any], name: str) -> None:
+        stream = {name: Stream(kind="append", path=str(pipe))}
+        result = house.run("/bin/echo", "hello", timeout=timedelta(seconds=0.5), **stream, **fields)
+        assert (result.timed_out, result.cancelled, result.exit_code) == (True, None, None)
+        assert result.error == f"could not start: nobody reads {pipe}, the pipe for its {name}"
+
+    def test_ends_when_it_is_cancelled(self, house: House, pipe: Path, fields: dict[str, Any]) -> None:
+        run = house.start("/bin/echo", "hello", stdout=Stream(kind="append", path=str(pipe)), **fields)
+        until(lambda: house.file(run, "claim").exists())
+        house.launcher.stop_run(run, "enough")
+        result = house.result(run)
+        assert (result.cancelled, result.exit_code) == ("enough", None)
+
+    def test_is_written_to_once_somebody_does(
+        self, house: House, pipe: Path, tmp_path: Path, fields: dict[str, Any]
+    ) -> None:
+        kinds = {"stdout": "append", "stderr": "truncate"}
+        streams = {name: Stream(kind=kind, path=str(pipe)) for name, kind in kinds.items()}
+        waited = timedelta(seconds=60)
+        run = house.start("/bin/sh", "-c", "echo hello; echo you >&2", timeout=waited, **streams, **fields)
+        assert pipe.read_bytes() == b"hello\nyou\n"
+        assert house.result(run).exit_code == 0
+        assert house.notice("started", run)

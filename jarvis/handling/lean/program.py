@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import signal
+import stat
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -40,6 +41,10 @@ class Unstartable(Exception):
         self.code = code
 
 
+class Unread(Exception):
+    """A program's output is to go into a named pipe that nobody reads yet: it can be started once somebody does."""
+
+
 class Streams:
     """What a run's programs get as their standard files; opened once, so that truncating happens once.
 
@@ -62,7 +67,7 @@ class Streams:
         self.used = False
 
     def open(self) -> tuple[int, int]:
-        """The descriptors for standard output and standard error. Raises Unstartable."""
+        """The descriptors for standard output and standard error. Raises Unstartable, Unread; never waits."""
         return self._one(self._specs[0], "stdout"), self._one(self._specs[1], "stderr")
 
     def open_ahead(self, request: Mapping[str, Any]) -> None:
@@ -98,18 +103,34 @@ class Streams:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
             if spec["kind"] == "truncate" and not self.used:
                 flags |= os.O_TRUNC
-            try:
-                self._opened[path] = os.open(path, flags, 0o666)
-            except OSError as error:
-                raise Unstartable(f"could not start: cannot open {path} for {name}: {_why(error)}") from None
+            self._opened[path] = _open(path, flags, name)
             if self._lead:
                 self._led[path] = self._lead(path, self._opened.pop(path))
                 return self._led[path]
         return self._opened[path]
 
 
+def _open(path: str, flags: int, name: str) -> int:
+    """A file of the job's own, without waiting for anybody to read it."""
+    try:
+        file = os.open(path, flags | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno == errno.ENXIO and _is_pipe(path):
+            raise Unread(f"could not start: nobody reads {path}, the pipe for its {name}") from None
+        raise Unstartable(f"could not start: cannot open {path} for {name}: {_why(error)}") from None
+    os.set_blocking(file, True)
+    return file
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
 def start(request: Mapping[str, Any], argv: list[str], stdin: int, streams: Streams) -> int:
-    """Start one program in a session of its own; its pid. Raises Unstartable."""
+    """Start one program in a session of its own; its pid. Raises Unstartable, Unread."""
     special = processes.MACOS or any(request[name] not in (None, {}) for name in SPECIAL)
     streams.open_ahead(request)
     pid = (_start_by_fork if special else _spawn)(request, argv, stdin, streams)
@@ -175,7 +196,7 @@ def _start_by_fork(request: Mapping[str, Any], argv: list[str], stdin: int, stre
         return pid
     os.waitpid(pid, 0)
     sentence, code = json.loads(said)
-    raise Unstartable(sentence, code)
+    raise Unread(sentence) if code is None else Unstartable(sentence, code)
 
 
 def _become(
@@ -197,8 +218,9 @@ def _become(
         for place, fd in enumerate((os.dup(stdin), os.dup(out), os.dup(err))):
             os.dup2(fd, place)
         _execute(argv, request["env"])
-    except Unstartable as error:
-        os.write(report, json.dumps([str(error), error.code]).encode())
+    except (Unstartable, Unread) as error:
+        code = error.code if isinstance(error, Unstartable) else None
+        os.write(report, json.dumps([str(error), code]).encode())
     except BaseException as error:
         os.write(report, json.dumps([f"could not start: {error}", NOT_RUNNABLE]).encode())
     finally:
