@@ -7,7 +7,6 @@ long to wait (429) the outbox waits that long. Documentation: https://core.teleg
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -54,6 +53,8 @@ def _passing(error: BaseException) -> bool:
 
 def text(message: Message) -> str:
     """The message in Telegram's HTML, at most 4,096 characters long; no tag or character reference is cut in two."""
+    import html  # half a megabyte of names of characters, for those who use Telegram
+
     title = f"<b>{html.escape(cut(marked(message), TITLE), quote=False)}</b>"
     body = message.body
     escaped = html.escape(body, quote=False)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -23,9 +23,7 @@ import pydantic
 from jarvis.config import documents, safety
 from jarvis.config.configuration import Reading, Seed
 from jarvis.config.documents import Gathering
-from jarvis.core import job
 from jarvis.core.config import Slots
-from jarvis.core.job import Job
 from jarvis.errors import Problem
 
 FORMAT = 2
@@ -40,30 +38,6 @@ class Kept:
     folders: tuple[Path, ...]
     fingerprint: str
     doubts: list[Problem]
-
-
-class Jobs(Mapping[str, Job]):
-    """Jobs by name, each built from its text when it is first asked for."""
-
-    def __init__(self, reading: Reading) -> None:
-        self._texts, self._python = reading.texts, reading.python
-        self._built: dict[str, Job] = {}
-
-    def __getitem__(self, name: str) -> Job:
-        built = self._built.get(name)
-        if built is None:
-            body = json.loads(self._texts[name])
-            built = self._built[name] = job.load(name, body, python=name in self._python)
-        return built
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._texts)
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._texts
 
 
 def key(path: Path, *, zone: str, mark: str) -> str:

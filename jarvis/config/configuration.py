@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,12 +10,41 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jarvis.config import secrets
+from jarvis.core import job as job_model
 from jarvis.core.config import Settings, Slots
 from jarvis.core.job import Job
 from jarvis.core.telling import Alerts
 from jarvis.errors import Problem
 
 Line = tuple[str, int]
+
+
+class Jobs(Mapping[str, Job]):
+    """Jobs by name, each built from its text when it is first asked for."""
+
+    def __init__(self, reading: Reading, built: Mapping[str, Job] | None = None) -> None:
+        self._texts, self._python = reading.texts, reading.python
+        self._built = dict(built or {})
+
+    def __getitem__(self, name: str) -> Job:
+        built = self._built.get(name)
+        if built is None:
+            body = json.loads(self._texts[name])
+            built = self._built[name] = job_model.load(name, body, python=name in self._python)
+        return built
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._texts
+
+    def forget(self) -> None:
+        """Keep the texts alone: a job is ten times its text."""
+        self._built = {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +58,7 @@ class Config:
     """
 
     path: Path
-    jobs: Mapping[str, Job]
+    jobs: Jobs
     slots: Slots
     alerts: Alerts
     settings: Settings

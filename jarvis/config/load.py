@@ -21,11 +21,10 @@ from typing import Any
 from jarvis.config import cache as caches
 from jarvis.config import documents, zone
 from jarvis.config import settings as settings_of
-from jarvis.config.configuration import Config, Reading, doubts
+from jarvis.config.configuration import Config, Jobs, Reading, doubts
 from jarvis.config.filling import Filling
 from jarvis.config.jobs import Handlers
 from jarvis.core.config import Settings
-from jarvis.core.job import Job
 from jarvis.core.telling import Alerts
 from jarvis.errors import ConfigError, Problem, Unsafe
 
@@ -70,7 +69,8 @@ def read(
         found = documents.gather(path, environ)
         filling = Filling(gathering=found, handlers=handlers, zone=name, uid=os.geteuid())
         filling.fill()
-    reading, jobs = filling.reading, filling.jobs
+    reading = filling.reading
+    jobs = Jobs(reading, filling.jobs)
     settings, more = settings_of.resolve(reading.file_settings, environ, world.flags)
     problems = [*found.problems, *more]
     if problems:
@@ -90,14 +90,14 @@ def _from_cache(path: Path, kept: caches.Kept, world: _World) -> Config:
         raise ConfigError(problems)
     order = {str(file): index for index, file in enumerate(kept.files)}
     warnings = _warnings(kept.reading, kept.doubts, world, order)
-    jobs = caches.Jobs(kept.reading)
+    jobs = Jobs(kept.reading)
     return _config(path, kept.reading, jobs, settings, warnings, kept.files, kept.folders, kept.fingerprint)
 
 
 def _config(
     path: Path,
     reading: Reading,
-    jobs: Mapping[str, Job],
+    jobs: Jobs,
     settings: Settings,
     warnings: tuple[Problem, ...],
     files: tuple[Path, ...],

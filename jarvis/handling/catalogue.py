@@ -43,17 +43,19 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Seen:
-    """What a file was when it was last read."""
+    """What a file was when it was last read. ``source``: of a shipped one that nobody has asked for yet."""
 
     stamp: Stamp
     handler: Handler
+    source: bytes | None = None
 
 
 class Catalogue:
     """The handlers of some folders: ``[("user", Path), ("shipped", Path)]``.
 
-    Files of the origin ``shipped`` are imported straight away; any other file is first imported by a child
-    process, so that one that ends, crashes or hangs its process never does so here.
+    Files of the origin ``shipped`` are imported when they are asked for: most jobs need few of them, and a daemon
+    would carry all. Any other file is first imported by a child process, so that one that ends, crashes or hangs its
+    process never does so here.
     """
 
     def __init__(self, folders: Sequence[tuple[str, Path]], *, entry_points: bool = True) -> None:
@@ -94,18 +96,30 @@ class Catalogue:
     @property
     def fingerprint(self) -> str:
         """Same text, same handlers: over the names, places and contents of all."""
-        lines = [f"{one.name}\0{one.path}\0{one.digest}\0{one.broken}" for one in self.handlers()]
+        known = [handler for _, handler in sorted(self._handlers.items())]
+        lines = [f"{one.name}\0{one.path}\0{one.digest}\0{one.broken}" for one in known]
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     def handlers(self) -> list[Handler]:
         """All of them by name, the broken ones too."""
-        return [handler for _, handler in sorted(self._handlers.items())]
+        return [self.get(name) for name in self.names()]
+
+    def load(self, names: Iterable[str]) -> None:
+        """Import these now, so that no run waits for it; those that are not there are passed over."""
+        for name in self._handlers.keys() & set(names):
+            self.get(name)
 
     def names(self) -> list[str]:
         return sorted(self._handlers)
 
     def get(self, name: str) -> Handler:
-        """Raises NotFound with the nearest name."""
+        """The handler, ready to be called. Raises NotFound with the nearest name."""
+        found = self.known(name)
+        seen = self._seen.get(found.path)
+        return found if seen is None or seen.source is None else self._loaded(found)
+
+    def known(self, name: str) -> Handler:
+        """What is known of it without importing it: its file and its kind. Raises NotFound with the nearest name."""
         if (handler := self._handlers.get(name)) is not None:
             return handler
         near = get_close_matches(name, self._handlers, 1)
@@ -114,7 +128,7 @@ class Catalogue:
 
     def is_python(self, name: str) -> bool:
         """Its function is called (True), or it names a program to start (False)."""
-        return self.get(name).kind == "python"
+        return self.known(name).kind == "python"
 
     def why_broken(self, name: str) -> str | None:
         """Why it cannot run, in words; None when it can."""
@@ -169,8 +183,23 @@ class Catalogue:
         deadly = probe.deadly([place.path for place, _, _ in fresh if place.origin != SHIPPED])
         for place, stamp, source in fresh:
             reason = deadly.get(place.path)
+            if place.origin == SHIPPED:
+                self._seen[place.path] = _Seen(stamp=stamp, handler=_unread(place, source), source=source)
+                continue
             handler = _broken(place, f"{place.path}: {reason}", source) if reason else _load(place, source)
             self._seen[place.path] = _Seen(stamp=stamp, handler=handler)
+
+    def _loaded(self, found: Handler) -> Handler:
+        """A shipped one, imported; whoever comes at the same time waits."""
+        with self._lock:
+            seen = self._seen.get(found.path)
+            if seen is not None and seen.source is not None:
+                place = Place(name=found.name, origin=found.origin, path=found.path)
+                handler = _load(place, seen.source)
+                self._seen[found.path] = _Seen(stamp=seen.stamp, handler=handler)
+                if (current := self._handlers.get(found.name)) is not None and current.path == found.path:
+                    self._handlers[found.name] = replace(handler, shadows=current.shadows)
+            return self._handlers.get(found.name, found)
 
     def _mounted(self, places: Sequence[Place], unsafe: Mapping[Path, str]) -> dict[str, Handler]:
         mounted: dict[str, Handler] = {}
@@ -253,6 +282,11 @@ def _load(place: Place, source: bytes) -> Handler:
     except Broken as error:
         return _broken(place, str(error), source)
     return handler
+
+
+def _unread(place: Place, source: bytes) -> Handler:
+    kind, digest = mount.kind(source), mount.digest(source)
+    return Handler(name=place.name, path=place.path, origin=place.origin, kind=kind, digest=digest)
 
 
 def _broken(place: Place, reason: str, source: bytes) -> Handler:

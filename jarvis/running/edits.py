@@ -18,6 +18,7 @@ from jarvis.core import plan
 from jarvis.core.plan import Plan
 from jarvis.errors import ConfigError, Refused, StoreError
 from jarvis.handling.catalogue import Catalogue
+from jarvis.running import preparing
 from jarvis.running.readings import Clocks
 from jarvis.running.roster import Roster
 from jarvis.running.trouble import Troubles
@@ -119,6 +120,8 @@ class Edits:
             raise Refused(refusal)
         self._roster.mark_broken(config.broken)
         self._roster.apply(changes, config.jobs)
+        self._catalogue.load(preparing.called(line.entry for line in self._roster.lines.copy().values()))
+        config.jobs.forget()
         self.config, self.problems = config, ()
         self._recovered(changes)
         self._taken(config)

@@ -8,7 +8,7 @@ import os
 import pwd
 import signal
 import sys
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.contract import Handler
 from jarvis.handling.launch import Request, StepRequest, Stream
 from jarvis.running import awake, environment
+from jarvis.store.book import Entry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +41,15 @@ class Place:
 
     def directory(self, run: int) -> Path:
         return self.runs / str(run // 1000) / str(run)
+
+
+def called(entries: Iterable[Entry]) -> set[str]:
+    """The handlers that are called in this process: those in threads, and those that name a program to start."""
+    return {
+        "command" if "command" in entry.body else entry.body["run"]
+        for entry in entries
+        if not entry.python or entry.body.get("in") == "thread"
+    }
 
 
 def request(
@@ -57,9 +67,9 @@ def request(
     given, known = environment.build(run, job, place.folder, withheld)
     shell = spec.process.shell or "/bin/sh"
     cwd = _resolve(spec.cwd, place.folder) if spec.cwd else str(place.folder)
-    handler = catalogue.get(job.run)
+    handler = catalogue.known(job.run)
     if handler.kind == "program":
-        argv, payload = _program(job, handler, given, known, shell), None
+        argv, payload = _program(job, catalogue.get(job.run), given, known, shell), None
     else:
         argv = (sys.executable, "-m", "jarvis.handling.child")
         payload = _payload(run, job, handler.path, place, memory, known, now)

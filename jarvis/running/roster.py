@@ -178,7 +178,7 @@ class Roster:
         for entry, job in zip(entries, arriving, strict=True):
             known = self.lines.get(job.name)
             pauses = known.pauses if known else book.pauses_of(change.connection, job.name)
-            line = Line(entry, job=job, pauses=pauses, since_at=since[job.name])
+            line = Line(entry, job=job, pauses=pauses, since_at=since[job.name]).resting(change.now)
             change.after(lambda line=line: change.timetable.put(line))  # type: ignore[misc]
 
     def _python(self, job: Job) -> bool:

@@ -28,6 +28,9 @@ CHUNK = 256
 NOTICEABLE = timedelta(seconds=1)
 PUNCTUAL = Lateness()
 
+SOON = timedelta(minutes=10)
+"""Jobs that are due by then stay built: when thousands of them are new and due at once, none has to be built first."""
+
 Item = tuple[datetime, str]
 """A heap item: a next fire and its job."""
 
@@ -70,6 +73,12 @@ class Line:
         if self._schedule is None:
             self._schedule = schedules.for_job(self.job)
         return self._schedule
+
+    def resting(self, now: datetime) -> Line:
+        """The line; without what was built of its job when that is not due soon: of thousands that is much memory."""
+        if self.next_at is None or self.next_at - now > SOON:
+            self._job = self._schedule = None
+        return self
 
     def boundary(self, now: datetime) -> datetime:
         """Where a term ends or begins that is changed now: later than now only after the clock was set back."""

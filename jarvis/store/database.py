@@ -52,8 +52,8 @@ class Database:
         self._busy = busy
         self._hurry = False
         self._lock = threading.RLock()
-        self._writer = self._engine("BEGIN IMMEDIATE", pool_size=1)
-        self._reader = self._engine("BEGIN", pool_size=4)
+        self._writer = self._engine("BEGIN IMMEDIATE", pool_size=1, cache=1024)
+        self._reader = self._engine("BEGIN", pool_size=4, cache=512)
         self._inode: int | None = None
         self.alerted: Callable[[], None] = lambda: None
         self.posted: Callable[[], None] = lambda: None
@@ -63,7 +63,9 @@ class Database:
     def url(self) -> str:
         return f"sqlite:///{self.path}"
 
-    def _engine(self, begin: str, *, pool_size: int) -> Engine:
+    def _engine(self, begin: str, *, pool_size: int, cache: int) -> Engine:
+        """``cache``: kilobytes of pages each connection keeps; the system keeps them, too, and SQLite's own 2 MB for
+        each of them is what a daemon would grow by in its first hours."""
         engine = create_engine(
             self.url,
             pool_size=pool_size,
@@ -78,6 +80,7 @@ class Database:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute("PRAGMA wal_autocheckpoint=1000")
+            connection.execute(f"PRAGMA cache_size=-{cache}")
             connection.execute("PRAGMA journal_size_limit=67108864")
 
         @event.listens_for(engine, "begin")

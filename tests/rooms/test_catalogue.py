@@ -25,6 +25,27 @@ def user(tmp_path):
     return folder
 
 
+def test_a_shipped_handler_is_imported_when_it_is_asked_for_and_only_once(tmp_path):
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    note = tmp_path / "imported"
+    for name in ("one", "two"):
+        tell = f"open({str(note)!r}, 'a').write('{name} ')\n"
+        (folder / f"{name}.py").write_text(good(name) + tell)
+    found = Catalogue([(catalogue.SHIPPED, folder)], entry_points=False)
+    assert found.names() == ["one", "two"]
+    before = found.fingerprint
+    assert found.is_python("one") and not note.exists()
+    found.load(["two", "three"])
+    assert found.get("two").ready()[0](None) == "two"
+    assert found.refresh() == frozenset()
+    assert found.get("two").description == "Say two."
+    assert (note.read_text(), found.fingerprint) == ("two ", before)
+    (folder / "one.py").write_text("import nowhere_to_be_found\ndef run(ctx): ...\n")
+    assert found.refresh() == {"one"}
+    assert "nowhere_to_be_found" in (found.why_broken("one") or "")
+
+
 @pytest.fixture
 def ours(tmp_path):
     folder = tmp_path / "shipped"

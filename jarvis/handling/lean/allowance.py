@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import resource
 from collections.abc import Mapping
 
@@ -55,11 +54,11 @@ def io(wish: str | None) -> None:
         # the disk policy of this process: 3 throttled, 1 important, 5 standard
         policy = {"idle": 3, "realtime": 1}.get(name, 5)
         failed = _libc.setiopolicy_np(0, 0, policy)
-    elif platform.machine() in _IOPRIO_SET:
+    elif os.uname().machine in _IOPRIO_SET:
         value = _IO_CLASSES[name] << 13 | int(level or (0 if name == "idle" else 4))
-        failed = _libc.syscall(_IOPRIO_SET[platform.machine()], 1, 0, value)
+        failed = _libc.syscall(_IOPRIO_SET[os.uname().machine], 1, 0, value)
     else:
-        raise ValueError(f"not known how on {platform.machine()}; leave process.io out")
+        raise ValueError(f"not known how on {os.uname().machine}; leave process.io out")
     if failed:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

@@ -11,8 +11,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
+if TYPE_CHECKING:
+    from watchfiles._rust_notify import RustNotify
 
 log = logging.getLogger("jarvis.ears")
 
@@ -58,6 +60,10 @@ class Ear:
         """Everything at once, or, when something is in the way, as much as there is place for."""
         if not real:
             return None
+        from watchfiles._rust_notify import (
+            WatchfilesRustInternalError,
+        )  # a megabyte, for those who watch something
+
         try:
             return self._listen(real)
         except (OSError, WatchfilesRustInternalError) as error:
@@ -74,6 +80,8 @@ class Ear:
         return self._open(good) if good else None
 
     def _listen(self, real: list[str]) -> RustNotify:
+        from watchfiles._rust_notify import RustNotify  # as above
+
         try:
             return RustNotify(real, False, False, 300, self._recursive, False)
         except PermissionError:  # a folder inside is closed to us; the look says so
