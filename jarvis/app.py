@@ -189,7 +189,7 @@ class App:
             clocks=self.clocks,
             troubles=self.troubles,
             release=self.conductor.release,
-            waiting=lambda: len(self.conductor.floor.waiting),
+            waiting=lambda: self.conductor.waiting(),
         )
         self.watching = Watching(
             clock=self.clock,

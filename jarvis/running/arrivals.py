@@ -41,7 +41,7 @@ LONGEST_BACKOFF = 5.0
 
 
 class Arrivals:
-    """The daemon's look at events. ``waiting``: how many runs wait to start."""
+    """The daemon's look at events. ``waiting``: how many runs wait to start, also those just released."""
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from jarvis.handling.launch import Launcher, Notice, Request
 from jarvis.running import closing, queueing, saying
 from jarvis.running.deciding import Decider, Jobs
 from jarvis.running.floor import Floor
+from jarvis.running.inbox import Inbox
 from jarvis.running.judging import Verdict
 from jarvis.running.queueing import Asked
 from jarvis.running.readings import Clocks
@@ -38,7 +39,6 @@ from jarvis.store.journal import Note
 
 log = logging.getLogger("jarvis.conductor")
 
-BATCH = 512
 LONGEST_WAIT = 1.0
 IDLE_WAIT = 10.0
 """Seconds between two rounds while nothing is expected: it shows that the conductor lives."""
@@ -88,7 +88,7 @@ class Conductor:
             launcher=launcher,
             prepare=lambda run, job, now: prepare(run, job, self._memory.recall(job.name), now),
         )
-        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._inbox = Inbox()
         self._log = saying.Log()
         self._last: Reading | None = None
         self._stopping = threading.Event()
@@ -117,6 +117,10 @@ class Conductor:
         """These runs are in the ledger and may start."""
         if released:
             self._inbox.put(Released(released))
+
+    def waiting(self) -> int:
+        """How many runs wait to start, those that are on their way to us among them."""
+        return len(self.floor.waiting) + self._inbox.coming
 
     def notice(self, notice: Notice) -> None:
         """A supervisor started or ended something."""
@@ -170,6 +174,8 @@ class Conductor:
                 log.exception(
                     "a round of the conductor failed; the runs it concerned are taken up at the next start"
                 )
+            finally:
+                self._inbox.dealt_with(messages)
             self.rounds += 1
         self._log.say(())
 
@@ -178,14 +184,7 @@ class Conductor:
         wait = IDLE_WAIT if calm else LONGEST_WAIT
         if timer := self.floor.next_timer():
             wait = min(max((timer - self._clocks.read().wall_at).total_seconds(), 0.0), LONGEST_WAIT)
-        found = []
-        try:
-            found.append(self._inbox.get(timeout=wait))
-            while len(found) < BATCH:
-                found.append(self._inbox.get_nowait())
-        except queue.Empty:
-            pass
-        return found
+        return self._inbox.take(wait)
 
     def _now(self) -> datetime:
         """The wall clock; when it was set, those who wait for a length of time are shifted with it."""

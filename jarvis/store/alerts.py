@@ -6,7 +6,7 @@ Everything here works inside a transaction of its caller.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Integer, delete, func, insert, or_, select, type_coerce, update
 
@@ -18,6 +18,8 @@ from jarvis.store.alert_tables import deliveries, journal, problems, silences
 from jarvis.store.deliveries import Delivery
 from jarvis.store.tables import to_json, to_micros
 
+NOTICED = timedelta(seconds=10)
+"""A clock that was set is noticed within this."""
 _JUDGED = (
     "UPDATE journal SET verdict = ?, why = COALESCE(why || char(10), '') || ?, judged_at = ?, until_at = ?,"
     " problem_id = ?, title = ?, text = ?, key = ?, severity = ?, wanted = ? WHERE id = ?"
@@ -150,6 +152,19 @@ def set_back(connection: Connection, was_at: datetime, now: datetime) -> None:
         connection.execute(update(when.table).where(waits).values({when: type_coerce(when, Integer) - back}))
     in_force = (silences.c.from_at > now) & (silences.c.from_at <= was_at) & (silences.c.until_at > was_at)
     connection.execute(update(silences).where(in_force).values(from_at=now))
+    for problem in docket.open_problems(connection):
+        moved = {
+            "said_at": _moved(problem.said_at, was_at, now),
+            "told_at": _moved(problem.told_at, was_at, now),
+            "told": {name: str(_moved(at, was_at, now)) for name, at in problem.told.items()} or None,
+        }
+        if problem.said_at is not None:
+            connection.execute(update(problems).where(problems.c.id == problem.id).values(**moved))
+
+
+def _moved(at: datetime | None, was_at: datetime, now: datetime) -> datetime | None:
+    """As long before ``now`` as it was before ``was_at``; what was noted since the clock was set stays as it is."""
+    return at if at is None or now - NOTICED <= at <= now else at - (was_at - now)
 
 
 def prune(connection: Connection, before: datetime) -> int:

@@ -286,6 +286,20 @@ def test_a_clock_set_back_puts_a_dead_mans_rule_off_by_no_more_than_its_length(d
     assert (over.kind, over.key) == ("recovery", alerts.SILENT)
 
 
+def test_what_is_still_late_is_said_again_after_its_time_also_when_the_clock_was_set_back(
+    database: Database,
+) -> None:
+    due_since(database, NOON - timedelta(days=2))
+    looking = late(database, made(no_success_for="1s", repeat="1h"))
+    at, found = NOON, 0
+    while not found:
+        found, at = len(looking.look(at)), at + timedelta(seconds=5)
+    assert [len(looking.look(at + timedelta(minutes=one))) for one in range(30)] == [0] * 30
+    back = at + timedelta(minutes=29) - timedelta(days=1)
+    said = [minute for minute in range(40) if looking.look(back + timedelta(minutes=minute))]
+    assert said == [31]
+
+
 def test_a_paused_job_is_not_missed_and_what_was_told_is_over(database: Database) -> None:
     from jarvis.core.settle import Pause
 

@@ -249,6 +249,33 @@ def test_escalation_is_said_once_to_the_second_channel(tmp_path: Path) -> None:
         assert len(house.outbox()) == 2
 
 
+@pytest.mark.parametrize("back", [timedelta(minutes=3), timedelta(hours=1), timedelta(days=2)], ids=str)
+def test_an_escalation_and_a_repetition_wait_no_longer_when_the_clock_is_set_back(
+    tmp_path: Path, back: timedelta
+) -> None:
+    rules = {"channels": {"phone": "ntfy://x", "boss": "ntfy://y"}, "to": "phone", "escalate": {"to": "boss"}}
+    with told(tmp_path, **rules) as house:
+        house.raises()
+        house.accepts()
+        house.later(minutes=10)
+        was_at = house.now
+        house.later(seconds=-back.total_seconds())
+        house.raises("fresh")
+        house.accepts()
+        with house.database.write() as connection:
+            alerts.set_back(connection, was_at, house.now)
+        house.later(minutes=19, seconds=59)
+        house.judges()
+        assert [one.kind for one in house.outbox()] == ["alert", "alert"]
+        house.later(seconds=1)
+        house.judges()
+        assert house.subjects()[2:] == ["nobody acknowledged for 30m: backup: failed"]
+        house.accepts()
+        house.later(minutes=10)
+        house.judges()
+        assert house.subjects()[3:] == ["nobody acknowledged for 30m: fresh: failed"], "told after the step"
+
+
 def test_a_silence_is_journalled_and_after_it_the_next_alert_is_said(tmp_path: Path) -> None:
     with told(tmp_path) as house:
         with house.database.write() as connection:

@@ -168,6 +168,19 @@ def test_a_maintenance_window_holds_on_when_the_clock_is_set_back(shifted: Shift
     assert (note["verdict"], "silenced" in note["why"]) == ("dropped", True)
 
 
+def test_what_nobody_acknowledged_is_escalated_in_time_although_the_clock_was_set_back(
+    shifted: Shifted,
+) -> None:
+    escalate = "escalate: {to: boss, after: 6s, severity: high}"
+    channels = f"{{{CHANNEL}, boss: {{journal: boss.jsonl, rate: 10ms}}}}"
+    rules = f"alerts: {{channels: {channels}, to: file, {escalate}}}\n"
+    shifted.at("2026-03-10T12:30:00+00:00").jobs(SORE, rules).start()
+    shifted.cli("jobs", "run", "sore")
+    until(lambda: shifted.rows("SELECT * FROM problems WHERE told_at IS NOT NULL"), "it is told")
+    stepped(shifted, -HOUR)
+    until((shifted.folder / "boss.jsonl").exists, "the other one hears of it", 25)
+
+
 @pytest.mark.parametrize("by", [pytest.param(HOUR, id="forward"), pytest.param(-HOUR, id="back")])
 def test_tickets_rules_and_cached_values_live_through_a_step(shifted: Shifted, by: timedelta) -> None:
     shifted.at("2026-03-10T12:30:00+00:00").jobs(

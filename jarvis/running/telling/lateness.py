@@ -70,6 +70,7 @@ class Lateness:
             self._woke_at = now
         if self._looked_at is not None and now < self._looked_at:
             self._not_before.clear()
+            self._open = {mark: at - (self._looked_at - now) for mark, at in self._open.items()}
         self._looked_at = now
         late = {(one.job.name, one.key): one for one in self._late(now)}
         notes = [self._over(mark, now) for mark in [*self._open] if mark not in late]
