@@ -64,8 +64,12 @@ def run(
 def observe(
     ctx: Context, targets: Sequence[Target], timeout: timedelta, within: timedelta, at_once: int
 ) -> list[Verdict]:
-    """A verdict for each target, in their order; messages hold no secrets."""
+    """A verdict for each target, in their order; messages hold no secrets.
+
+    A number that nobody could have recorded yet, as at a first start, is waited for as long as its window.
+    """
     from dataclasses import replace
+    from functools import partial
 
     from jarvis.core import observation
     from jarvis.sources import observing
@@ -73,16 +77,31 @@ def observe(
     if ctx.deadline is not None:
         within = max(timedelta(seconds=1), min(within, ctx.deadline - datetime.now(UTC) - RESERVE))
 
+    awaited: dict[str, str] = {}
+
     def recorded(metric: Metric) -> list[float]:
         since = ctx.now - metric.window
         if metric.sample is not None:
-            return ctx.metrics.of_samples(metric.sample, since)
-        return ctx.metrics.of_runs(str(metric.job), str(metric.number), since)
+            values, begun = ctx.metrics.of_samples(metric.sample, since), ctx.metrics.sampled
+        else:
+            values = ctx.metrics.of_runs(str(metric.job), str(metric.number), since)
+            begun = partial(ctx.metrics.begun, str(metric.job))
+        source = metric.sample or f"{metric.number} of {metric.job}"
+        first_at = min(datetime.fromisoformat(known.get(source, ctx.now.isoformat())), ctx.now)
+        if not values and ctx.now - first_at < metric.window and not begun():
+            awaited[source] = first_at.isoformat()
+            raise observing.NotYet(
+                f"{source} was not recorded yet; it is waited for since {first_at:%H:%M:%S}"
+            )
+        return values
 
     async def look() -> Mapping[str, observation.Reading]:
         return await observing.look(targets, each=timeout, within=within, at_once=at_once, metrics=recorded)
 
+    known = dict(ctx.memory.get("awaited", {}))
     readings = asyncio.run(look())
+    if awaited != known:
+        ctx.memory["awaited"] = awaited
     judged = [observation.judge(target, readings[target.key]) for target in targets]
     return [replace(one, message=ctx.hidden(one.message)) for one in judged]
 

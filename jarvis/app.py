@@ -108,6 +108,7 @@ class App:
             gone=self._ledger_gone,
         )
         self.roster = Roster(clock=self.clock, database=self.database, is_python=self.catalogue.is_python)
+        self.withheld = posting.Withheld(self.roster.secret_variables, lambda: self.config)
         self._downtime(last)
         self.roster.open()
         self.edits = Edits(
@@ -205,11 +206,10 @@ class App:
         )
 
     def _prepare(self, run: Run, job: Job, memory: Mapping[str, Any], now: datetime) -> Request:
-        withheld = self.roster.secret_variables() | posting.secret_variables(self.config)
         if run.cause:
             run = changed(run, cause=Events(self.database).whole(run.cause))
         return preparing.request(
-            run, job, self.catalogue, self.place, memory=memory, now=now, withheld=withheld
+            run, job, self.catalogue, self.place, memory=memory, now=now, withheld=self.withheld()
         )
 
     # Starting and stopping.

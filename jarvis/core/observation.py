@@ -37,14 +37,22 @@ class Unseen:
     why: str
 
 
-Reading = Seen | Unseen
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Awaited:
+    """Nobody could have recorded it yet: it is not looked for before its time."""
+
+    why: str
+
+
+Reading = Seen | Unseen | Awaited
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """What an invariant is, for one entity, in this check.
 
-    ``skipped``: it was not looked at because something else is wrong (latency of what is down): no news at all.
+    ``skipped``: it was not looked at because something else is wrong (latency of what is down), or because it is not
+    recorded yet: no news at all.
     ``snapshot``: the numbers it was judged by.
     """
 
@@ -56,6 +64,8 @@ class Verdict:
 
 def judge(target: Target, reading: Reading) -> Verdict:
     """Holds, violated or not observed, with a sentence that says why."""
+    if isinstance(reading, Awaited):
+        return Verdict(target=target, state="skipped", message=reading.why)
     if isinstance(reading, Unseen):
         return Verdict(target=target, state="not_observed", message=reading.why)
     invariant = target.invariant

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from jarvis.core import observation
 from jarvis.core.invariants import Metric, Target
-from jarvis.core.observation import Reading, Seen, Unseen
+from jarvis.core.observation import Awaited, Reading, Seen, Unseen
 from jarvis.errors import JarvisError
 from jarvis.sources import network, probes
 from jarvis.sources.probes import Blind
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 MEASURED_AT_ONCE = 8
 
 Metrics = Callable[[Metric], list[float]]
-"""The recorded values a metric is about, the oldest first. Raises JarvisError."""
+"""The recorded values a metric is about, the oldest first. Raises JarvisError, or NotYet."""
+
+
+class NotYet(Exception):
+    """Nobody could have recorded it yet; the message says why."""
 
 
 class _Loose(ThreadPoolExecutor):
@@ -121,6 +125,8 @@ class Looking:
                 return await self._read(target, limit)
         except TimeoutError:
             return Unseen(why=f"no answer within {limit:g} s")
+        except NotYet as error:
+            return Awaited(why=str(error))
         except (Blind, JarvisError) as error:
             return Unseen(why=str(error))
         except Exception as error:
@@ -160,7 +166,7 @@ class Looking:
         assert latency is not None
         key = latency.of if target.entity is None else f"{latency.of}:{target.entity}"
         known = readings.get(key, Unseen(why=f"{key} was not looked at"))
-        if isinstance(known, Unseen) or not known.up:
+        if not isinstance(known, Seen) or not known.up:
             return known if isinstance(known, Seen) else Seen(up=False, said=known.why)
         asked = target.measured
         assert asked is not None

@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, String, select
 from jarvis.errors import NotFound
 from jarvis.store.database import Database
 from jarvis.store.sample_tables import samples
-from jarvis.store.tables import runs
+from jarvis.store.tables import jobs, runs
 
 MOST = 100_000
 """So many values are looked at, the newest."""
@@ -50,6 +50,23 @@ class Metrics:
         with self._database.read() as connection:
             found = connection.execute(query.order_by(samples.c.at.desc()).limit(MOST)).scalars().all()
         return [float(value) for value in reversed(found)]
+
+    def begun(self, job: str) -> bool:
+        """Whether a run of the job has ended, ever; true of a job that is not on the timetable: none will."""
+        known = select(jobs.c.name).where(jobs.c.name == job, jobs.c.state == "active")
+        ended = select(runs.c.id).where(
+            runs.c.job == job, runs.c.ended_at.is_not(None), runs.c.started_at.is_not(None)
+        )
+        with self._database.read() as connection:
+            return (
+                connection.execute(known).first() is None
+                or connection.execute(ended.limit(1)).first() is not None
+            )
+
+    def sampled(self) -> bool:
+        """Whether pause sampling has written anything."""
+        with self._database.read() as connection:
+            return connection.execute(select(samples.c.id).limit(1)).first() is not None
 
 
 def _numeric(kind: object) -> bool:

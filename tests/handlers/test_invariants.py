@@ -462,6 +462,40 @@ def test_numbers_that_were_recorded_are_judged(check, ledger):
     assert state_of(check({"it": {"metric": {"job": "no", "number": "x", "above": 1}}}))[0] == "not observed"
 
 
+def test_what_nobody_could_have_recorded_yet_is_waited_for_and_then_missing(ledger, check):
+    it = {"it": {"metric": {"job": "health", "number": "free", "below": 5, "window": "3s"}}}
+    sampled = {"it": {"metric": {"sample": "cpu", "aggregate": "count", "below": 1, "window": "3s"}}}
+    with ledger.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO definitions (id, job, fingerprint, body, python, created_at)"
+            " VALUES (1, 'health', 'x', '{}', 1, 0)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO jobs (name, definition_id, origin, state, era) VALUES ('health', 1, 'file', 'active', 0)"
+        )
+    begun = time.monotonic()
+    for invariants, job in ((it, "watch"), (sampled, "other")):
+        outcome = check(invariants, job=job)
+        assert (outcome.status, told(outcome)) == ("ok", {})
+        assert "0 violated, 1 not observed" in outcome.result
+    while told(outcome := check(it)) == {}:
+        assert time.monotonic() - begun < 30
+        time.sleep(0.1)
+    assert time.monotonic() - begun >= 3
+    assert state_of(outcome)[0] == "not observed", "nothing came within its window"
+    with ledger.write() as connection:
+        now = datetime.now(UTC)
+        run = Run(
+            id=1, job="health", fire="manual:1", attempt=1, status=Status.SUCCEEDED, scheduled_at=now, queued_at=now,
+            started_at=now, ended_at=now, numbers={"other": 1.0},
+        )  # fmt: skip
+        runs.insert(connection, [run])
+        runs.close(connection, [run])
+    assert state_of(check(it, job="third"))[0] == "not observed", (
+        "it ran and did not say that number: told at once"
+    )
+
+
 def test_latency_is_asked_of_what_is_up_with_so_many_samples(site, check):
     site.wait = 0.03
     known = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jarvis.config import secrets
 from jarvis.core.job import load
 from jarvis.core.run import Status
 from jarvis.errors import LaunchError
@@ -335,3 +336,27 @@ def test_who_is_not_known_here_is_named(house: Running, fields: dict[str, Any]) 
     row = house.row(house.finish("here").id)
     with pytest.raises(LaunchError, match=f"{name}.*name a user and group of this machine"):
         preparing.request(row, gone, house.app.catalogue, house.app.place, memory={}, now=row.queued_at)
+
+
+def test_the_secrets_of_channels_are_looked_for_once_in_each_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = """
+        alerts: {channels: {phone: {url: !secret env:PHONE_URL}}}
+        jobs:
+          show: {command: 'echo "<$PHONE_URL$DESK_URL>"'}
+    """
+    monkeypatch.setenv("PHONE_URL", "json://one")
+    monkeypatch.setenv("DESK_URL", "json://two")
+    asked: list[object] = []
+    looking = secrets.references
+    monkeypatch.setattr(secrets, "references", lambda written: asked.append(written) or looking(written))
+    with running(tmp_path, jobs) as house:
+        asked.clear()
+        assert [house.prints("show") for _ in range(3)] == ["<json://two>\n"] * 3
+        assert len([one for one in asked if isinstance(one, dict) and "channels" in one]) == 1, (
+            "once, not at each run"
+        )
+        house.edit(jobs.replace("PHONE_URL}", "DESK_URL}"))
+        house.app.reload(confirm=True)
+        assert house.prints("show") == "<json://one>\n", "and again after an edit"

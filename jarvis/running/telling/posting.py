@@ -25,8 +25,25 @@ log = logging.getLogger("jarvis.outbox")
 TROUBLE = "outbox"
 
 
-def secret_variables(config: Config | None) -> frozenset[str]:
-    """Variables of the environment that are a secret of some channel: no job is given them."""
+class Withheld:
+    """Variables of the environment that are a secret of some job or channel: no job is given them unasked.
+
+    ``of_jobs``: those of jobs. What channels refer to is looked for once in each configuration.
+    """
+
+    def __init__(self, of_jobs: Callable[[], frozenset[str]], config: Callable[[], Config | None]) -> None:
+        self._of_jobs = of_jobs
+        self._config = config
+        self._known: tuple[Config | None, frozenset[str]] = None, frozenset()
+
+    def __call__(self) -> frozenset[str]:
+        config, known = self._config(), self._known
+        if known[0] is not config:
+            known = self._known = config, _of_channels(config)
+        return self._of_jobs() | known[1]
+
+
+def _of_channels(config: Config | None) -> frozenset[str]:
     if config is None or not config.alerts.channels:
         return frozenset()
     written = config.alerts.model_dump(by_alias=True, include={"channels"})
