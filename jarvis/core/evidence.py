@@ -67,7 +67,7 @@ class Caused(NamedTuple):
     """A first attempt whose fire names a run (``run:41``) or an event (``event:7``).
 
     ``there``: the ledger has it. Of a run: its job and status, and whether it was tried again after that. Of an event:
-    ``jobs`` is what it became, as stored.
+    ``jobs`` is what it became, as stored; ``fits``: whether the definition of the run asks for it (None: not known).
     """
 
     id: int
@@ -79,6 +79,7 @@ class Caused(NamedTuple):
     status: str | None = None
     again: bool = False
     jobs: str | None = None
+    fits: bool | None = None
 
 
 class Unanswered(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jarvis.core import triggers
 from jarvis.core.complaints import Complaints
 from jarvis.core.evidence import Caused, Definition, Evidence, Frame
@@ -57,7 +59,18 @@ def _of_event(row: Caused, evidence: Evidence, frame: Frame) -> str | None:
     # A ledger that was restored does not know which jobs a lost event was for.
     if row.jobs not in (None, "[]") and f'"{evidence.job}"' not in (row.jobs or ""):
         return f"is for event {number}, which did not ask for this job"
+    if row.fits is False and row.jobs != "[]":
+        return f"is for event {number}, which its definition does not ask for"
     return None
+
+
+def fits(
+    definition: Definition | None, source: str, event_type: str, payload: Callable[[], object]
+) -> bool | None:
+    """Whether a definition asks for an event; None when that cannot be told. Raises ValueError for a bad payload."""
+    if definition is None or definition.job is None:
+        return None
+    return any(triggers.matches(on, source, event_type, payload) for on in triggers.ons_of(definition.job))
 
 
 def follows(definition: Definition) -> list[tuple[str, frozenset[Status]]]:

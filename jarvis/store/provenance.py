@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
 
 from jarvis.core import provenance
 from jarvis.core.evidence import Caused, Definition, Evidence, Term, Unanswered
+from jarvis.store import events
 from jarvis.store.tables import from_micros, to_micros
 
 SETTLED = timedelta(seconds=5)
@@ -25,7 +27,7 @@ _AFTER_RUNS = text(
     " ORDER BY r.id"
 )
 _FOR_EVENTS = text(
-    "SELECT r.id, r.fire, r.scheduled_at, r.definition_id, e.id AS event, e.jobs"
+    "SELECT r.id, r.fire, r.scheduled_at, r.definition_id, e.id AS event, e.jobs, e.source, e.event_type"
     " FROM runs r LEFT JOIN events e ON e.id = CAST(substr(r.fire, 7) AS INTEGER)"
     " WHERE r.job = :job AND r.fire >= 'event:' AND r.fire < 'event;' AND r.attempt = 1"
     " AND r.scheduled_at >= :begin ORDER BY r.id"
@@ -41,6 +43,13 @@ _UNHEARD = text(
     " AND instr(e.jobs, :quoted) > 0 AND NOT EXISTS"
     " (SELECT 1 FROM runs r WHERE r.job = :job AND r.fire = 'event:' || e.id) ORDER BY e.id"
 )
+_UNMATCHED = text(
+    "SELECT e.id AS event, e.source, e.event_type, e.matched_at FROM events e WHERE e.matched_at > :low"
+    " AND e.matched_at < :high"
+    " AND e.jobs IS NOT NULL AND instr(e.jobs, :quoted) = 0 AND NOT (e.status = 'failed' AND e.jobs = '[]')"
+    " ORDER BY e.id"
+)
+"""Events that did not become this job's; those whose payload could not be read became nobody's, and say so."""
 _PRUNED = text("SELECT value FROM meta WHERE key = 'events_pruned'")
 
 
@@ -52,9 +61,9 @@ def events_pruned(connection: Connection) -> int:
         return 0
 
 
-def caused(connection: Connection, job: str, begin: datetime | None) -> Iterator[Caused]:
+def caused(connection: Connection, evidence: Evidence, begin: datetime | None) -> Iterator[Caused]:
     """The job's rows that say what asked for them. What cannot be read is told of where all rows are judged."""
-    asked = {"job": job, "begin": _micros(begin, _BEGINNING)}
+    asked = {"job": evidence.job, "begin": _micros(begin, _BEGINNING)}
     for row in connection.execute(_AFTER_RUNS, asked):
         if isinstance(row.scheduled_at, int) and isinstance(row.fire, str):
             yield Caused(
@@ -66,7 +75,22 @@ def caused(connection: Connection, job: str, begin: datetime | None) -> Iterator
             yield Caused(
                 row.id, row.fire, from_micros(row.scheduled_at), row.definition_id,
                 there=row.event is not None, jobs=None if row.jobs is None else str(row.jobs),
+                fits=_fits(connection, evidence.definitions.get(row.definition_id or 0), row),
             )  # fmt: skip
+
+
+def _fits(connection: Connection, definition: Definition | None, event: Any) -> bool | None:
+    """Whether the definition asks for this event, as far as the ledger tells: its payload is read where it counts."""
+    if event.event is None or not (isinstance(event.source, str) and isinstance(event.event_type, str)):
+        return None
+
+    def payload() -> object:
+        return events.payload_of(connection, event.event)
+
+    try:
+        return provenance.fits(definition, event.source, event.event_type, payload)
+    except ValueError:  # somebody changed it since
+        return None
 
 
 def unanswered(connection: Connection, evidence: Evidence, begin: datetime | None) -> Iterator[Unanswered]:
@@ -74,6 +98,8 @@ def unanswered(connection: Connection, evidence: Evidence, begin: datetime | Non
     for term in evidence.terms:
         if (definition := evidence.definitions.get(term.definition)) is not None:
             yield from _unfollowed(connection, evidence.job, term, definition, begin)
+            if provenance.listens(definition):
+                yield from _unmatched(connection, evidence.job, term, definition, begin)
     if any(provenance.listens(definition) for definition in evidence.definitions.values()):
         asked = {
             "job": evidence.job,
@@ -82,6 +108,18 @@ def unanswered(connection: Connection, evidence: Evidence, begin: datetime | Non
         }
         for row in connection.execute(_UNHEARD, asked):
             what = f"event {row.id} {row.source}/{row.event_type} was matched"
+            yield Unanswered(what, from_micros(row.matched_at))
+
+
+def _unmatched(
+    connection: Connection, job: str, term: Term, definition: Definition, begin: datetime | None
+) -> Iterator[Unanswered]:
+    """Events that were dealt with while this definition was in force, which asks for them, and did not become its."""
+    low = max(to_micros(term.from_at + SETTLED), _micros(begin, _BEGINNING))
+    high = _END if term.until_at is None else to_micros(term.until_at - SETTLED)
+    for row in connection.execute(_UNMATCHED, {"low": low, "high": high, "quoted": json.dumps(job)}):
+        if _fits(connection, definition, row):
+            what = f"event {row.event} {row.source}/{row.event_type} was matched without it"
             yield Unanswered(what, from_micros(row.matched_at))
 
 

@@ -99,7 +99,7 @@ def evidence(connection: Connection, frame: Frame) -> Iterator[Evidence]:
         found = _of(connection, name, frame.begin)
         yield replace(
             found,
-            caused=provenance.caused(connection, name, frame.begin),
+            caused=provenance.caused(connection, found, frame.begin),
             unanswered=provenance.unanswered(connection, found, frame.begin),
         )
 

@@ -22,13 +22,14 @@ JOBS = """
       report: {command: "true", on: {job: backup}}
       mail: {command: "true", on: {job: report, status: ended}}
       deploy: {command: "true", on: {event: "github/*"}}
+      big: {command: "true", on: {event: "disk/*", where: {size: {above: 10}}}}
 """
 LONG_AGO = 10 * 1_000_000
 
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """backup: runs 1 (failed) and 2, report: 3, mail: 4, deploy: 5 for event 1; in force long before."""
+    """backup: runs 1 (failed) and 2, report: 3, mail: 4, deploy: 5 and big: 6 for events 1 and 3; in force for long."""
     folder = tmp_path_factory.mktemp("honest")
     made = Running(folder, JOBS)
     with made.open():
@@ -38,6 +39,10 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         made.wait_for("deploy", "succeeded")
         made.ask("events.publish", source="other", type="thing")
         made.until(lambda: made.ask("events.list", status="unmatched"))
+        for size in (20, 5):
+            made.ask("events.publish", source="disk", type="grew", payload={"size": size})
+        made.wait_for("big", "succeeded")
+        made.until(lambda: len(made.ask("events.list", status="unmatched")) == 2)
     made.sql("UPDATE terms SET from_at = from_at - ?", LONG_AGO)
     assert made.audit() == []
     yield made.instance.ledger
@@ -80,6 +85,14 @@ def forge(ledger: Path, change: str) -> None:
         ("UPDATE runs SET fire = 'event:y' WHERE id = 5", "[cause] deploy: run 5 says event:y, which is no event"),
         ("""UPDATE events SET jobs = '["other"]' WHERE id = 1""", "run 5 is for event 1, which did not ask"),
         ("UPDATE runs SET fire = 'sale:1' WHERE id = 3", "which nothing asks for"),
+        ("UPDATE events SET source = 'mail' WHERE id = 1",
+         "[cause] deploy: run 5 is for event 1, which its definition does not ask for"),
+        ("UPDATE events SET source = 'github' WHERE id = 2",
+         "[no-row] deploy: event 2 github/thing was matched without it at"),
+        ("UPDATE events SET payload = '{\"size\": 3}' WHERE id = 3",
+         "[cause] big: run 6 is for event 3, which its definition does not ask for"),
+        ("UPDATE events SET payload = '{\"size\": 30}' WHERE id = 4",
+         "[no-row] big: event 4 disk/grew was matched without it at"),
     ],
 )  # fmt: skip
 def test_a_forged_cause_is_found_out(copy: Path, change: str, said: str) -> None:
