@@ -69,14 +69,6 @@ def send(url: str, message: Message, timeout: timedelta) -> str:
     return f"HTTP {seen.status} {seen.reason}".rstrip() if seen.status else "accepted"
 
 
-def understands(url: str) -> bool:
-    """Whether Apprise knows what to do with this URL. Nothing is sent, and nobody is asked."""
-    import apprise
-
-    _listen()
-    return apprise.Apprise.instantiate(url, suppress_exceptions=True) is not None
-
-
 def _service(url: str, timeout: timedelta) -> Any:
     """The one plugin for this URL, which waits for its receiver as long as the channel allows."""
     import apprise

@@ -62,11 +62,15 @@ def _meant(error: ErrorDetails, alerts: Any) -> bool:
     return loc[2] != "str" and (loc[2] == "SecretRef") is ("$secret" in value)
 
 
-def references(alerts: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The secrets of the channels: (path of the channel, reference)."""
+def seeds(alerts: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """What is looked at later: (path of the channel, kind, text) of their secrets, and of the schemes of their URLs."""
     for name, value in (alerts.get("channels") or {}).items():
+        path = ("alerts", "channels", name)
         for reference in secrets.references(value):
-            yield ("alerts", "channels", name), reference
+            yield path, "secret", reference
+        url = value.get("url") if isinstance(value, Mapping) else value
+        if isinstance(url, str) and (found := _URL.match(url)):
+            yield path, "scheme", f"{name} {found[0].partition(':')[0].lower()}"
 
 
 def _unknown(path: tuple[str, ...], to: Any, named: Iterable[str]) -> Iterator[Finding]:

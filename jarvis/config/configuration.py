@@ -54,7 +54,8 @@ class Config:
     ``store`` is the path of an SQLite file, or None for the one in the state folder. ``broken``: jobs whose
     handler cannot be used right now, with the reason; they keep their schedule. ``files`` were read and are
     to be watched, and so are ``folders``, where a new file would be read too. ``fingerprints``: name ->
-    ``Job.fingerprint()``, known without building the job. ``lines``: where each job is defined.
+    ``Job.fingerprint()``, known without building the job. ``lines``: where each job is defined. ``schemes``: of the
+    URLs of channels, which only Apprise can judge.
     """
 
     path: Path
@@ -70,16 +71,17 @@ class Config:
     fingerprint: str
     fingerprints: Mapping[str, str]
     lines: Mapping[str, Line]
+    schemes: tuple[Seed, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seed:
-    """Something to look at again at every reading: a secret's reference, or a moment that may be past.
+    """Something to look at again: a secret's reference, a moment that may be past, or the scheme of a channel's URL.
 
-    ``text``: the reference, or the moment in ISO 8601.
+    ``text``: the reference, the moment in ISO 8601, or the channel's name and the scheme.
     """
 
-    kind: Literal["secret", "at", "until"]
+    kind: Literal["secret", "at", "until", "scheme"]
     text: str
     file: str
     line: int
@@ -92,6 +94,7 @@ def doubts(seeds: Iterable[Seed], environ: Mapping[str, str], now: datetime | No
     return [
         Problem(file=seed.file, line=seed.line, column=seed.column, job=seed.job, message=message, hint=hint)
         for seed in seeds
+        if seed.kind != "scheme"  # who sends messages knows those
         for message, hint in _doubt(seed, environ, now)
     ]
 

@@ -80,8 +80,8 @@ class Filling:
         for name, found in channels.mistakes(main.value.get("alerts"), alerts, self.jobs):
             place = self._where[name][0] if name else main
             self._add(place, self._at(found, name, place.value["jobs"][name]) if name else found, job=name)
-        for path, reference in channels.references(alerts):
-            self._seed(main, "secret", reference, path, None)
+        for path, kind, text in channels.seeds(alerts):
+            self._seed(main, kind, text, path, None)
 
     def _top(self, document: Document, *, main: bool) -> None:
         for name in document.value:

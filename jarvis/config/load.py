@@ -118,6 +118,7 @@ def _config(
         fingerprint=fingerprint,
         fingerprints=MappingProxyType(reading.fingerprints),
         lines=MappingProxyType(reading.lines),
+        schemes=tuple(seed for seed in reading.seeds if seed.kind == "scheme"),
     )
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from jarvis.alerts import apprised
-from jarvis.alerts.channels import Channels
+from jarvis.alerts import schemes
 from jarvis.config import load, zone
 from jarvis.config import schema as schemas
-from jarvis.config.configuration import Config
 from jarvis.control import plain, trial
 from jarvis.control.desk import Desk
 from jarvis.control.plain import Misfit
@@ -23,7 +20,7 @@ from jarvis.core import localtime, schedule
 from jarvis.core import when as when_of
 from jarvis.core.job import Job
 from jarvis.core.schedule import ScheduleError
-from jarvis.errors import ConfigError, Problem
+from jarvis.errors import ConfigError
 from jarvis.handling.contract import Handler
 
 LISTED = 200
@@ -54,21 +51,10 @@ def check(desk: Desk, *, file: Path | None = None) -> dict[str, Any]:
         "file": str(path),
         "ok": True,
         "problems": [],
-        "warnings": plain.problems([*config.warnings, *_unsendable(config, path)]),
+        "warnings": plain.problems([*config.warnings, *schemes.doubts(config)]),
         "total": len(names),
         "jobs": [_described(config.jobs[name], config.broken.get(name), desk) for name in names[:LISTED]],
     }
-
-
-def _unsendable(config: Config, path: Path) -> Iterator[Problem]:
-    """Channels over which nothing could ever be sent. A URL that is a secret is not read for this."""
-    channels = Channels.of(config.alerts, folder=path.parent, environ={}).by_name
-    for name, channel in channels.items():
-        if isinstance(channel.url, str) and not apprised.understands(channel.url):
-            said = (
-                f"alerts.channels.{name}: Apprise does not understand this {apprised.scheme(channel.url)} URL"
-            )
-            yield Problem(file=str(path), message=said, hint="see https://appriseit.com/services/")
 
 
 def _described(job: Job, broken: str | None, desk: Desk) -> dict[str, Any]:

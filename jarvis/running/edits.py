@@ -6,10 +6,12 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from jarvis.alerts import schemes
 from jarvis.config import load
 from jarvis.config.instance import Instance
 from jarvis.config.load import Config
@@ -59,6 +61,7 @@ class Edits:
         self._clocks = clocks
         self._troubles = troubles
         self._taken = taken
+        self._schemes: set[str] = set()
         # The watcher, a signal and a verb may ask at the same time.
         self._reading = threading.RLock()
 
@@ -125,6 +128,7 @@ class Edits:
         self.config, self.problems = config, ()
         self._recovered(changes)
         self._taken(config)
+        self._look_at_channels(config)
         if not changes.empty:
             log.info("jobs.yaml: %s", changes)
         fresh = {*changes.added, *changes.changed}
@@ -149,6 +153,22 @@ class Edits:
                 return
         with self._database.write() as connection:
             journal.add(connection, over(connection))
+
+    def _look_at_channels(self, config: Config) -> None:
+        """Doubt schemes that Apprise does not know, when channels changed; nobody waits for that."""
+        known, self._schemes = self._schemes, {seed.text for seed in config.schemes}
+        if self._schemes <= known:
+            return
+
+        def look() -> None:
+            found = schemes.doubts(config)
+            for doubt in found:
+                log.warning("doubtful: %s", doubt)
+            with self._reading:
+                if found and self.config is config:
+                    self.config = replace(config, warnings=(*config.warnings, *found))
+
+        threading.Thread(target=look, name="jarvis-schemes", daemon=True).start()
 
     def files(self) -> list[Path]:
         """Every file that was read."""

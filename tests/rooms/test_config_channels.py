@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from jarvis.alerts import schemes
 from tests.rooms.config_files import problems, read
 
 JOB = "jobs: {a: {every: 1h, command: 'true'%s}}\nalerts:\n  channels: {phone: 'ntfy://x', desk: {macos: true}}\n%s"
@@ -111,3 +113,53 @@ alerts: {{channels: {{phone: "ntfy://x"}}}}
 def test_a_template_may_have_dollar_signs_and_braces(tmp_path: Path) -> None:
     deliver = "{to: phone, subject: '$$5 $${task_name}s', body: '$result $reason $duration {0} %s'}"
     assert problems(tmp_path, JOB % (f", deliver: {deliver}", "")) == []
+
+
+SCHEMES = """
+    alerts:
+      channels:
+        phone: ntfys://topic
+        desk: {url: "nfty://topic", severity: high}
+        odd: "zzqx://somebody:sesame@there"
+        half: "mailto://nobody"
+        site: https://example.org/hook
+        hidden: {url: !secret "env:PHONE_URL"}
+        file: {journal: told.jsonl}
+    jobs: {a: {every: 1h, command: "true"}}
+"""
+
+
+def test_urls_that_apprise_does_not_understand_are_doubted_with_their_line_and_the_nearest_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHONE_URL", "zzqx://x")
+    config = read(tmp_path, SCHEMES)
+    before = set(sys.modules)
+    first, second, third = schemes.doubts(config)
+    assert not any(name.startswith("apprise") for name in set(sys.modules) - before), "it stays out of here"
+    assert str(first).endswith(
+        "jobs.yaml:5:9: channel desk: no such Apprise scheme 'nfty://' (did you mean ntfy://?)"
+    )
+    assert "jobs.yaml:6:9: channel odd: no such Apprise scheme 'zzqx://'" in str(second)
+    assert "sesame" not in str(second)
+    assert "jobs.yaml:7:9: channel half: Apprise does not understand this mailto:// URL" in str(third)
+
+
+def test_apprise_is_not_asked_where_no_channel_has_a_url(tmp_path: Path) -> None:
+    def ask(_urls: object) -> None:
+        raise AssertionError
+
+    config = read(
+        tmp_path, "alerts: {channels: {file: {journal: x}}}\njobs: {a: {every: 1h, command: 'true'}}\n"
+    )
+    assert schemes.doubts(config, ask) == ()
+
+
+def test_where_apprise_cannot_be_asked_nothing_is_doubted_and_the_log_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = read(tmp_path, SCHEMES.replace("!secret", "").replace('"env:PHONE_URL"', "ntfy://x"))
+    for program in ("/no/such/python", "/bin/false"):
+        monkeypatch.setattr(schemes.sys, "executable", program)
+        assert schemes.doubts(config) == ()
+    assert caplog.text.count("Apprise could not be asked") == 2

@@ -514,8 +514,8 @@ def test_check_doubts_a_channel_that_apprise_does_not_understand(desk: Desk, tmp
     said = verbs.ask(desk, "check", {"file": str(file)})
     doubts = [one["message"] for one in said["warnings"] if "Apprise" in one["message"]]
     assert doubts == [
-        "alerts.channels.typo: Apprise does not understand this tgramm URL",
-        "alerts.channels.half: Apprise does not understand this mailto URL",
+        "channel typo: no such Apprise scheme 'tgramm://'",
+        "channel half: Apprise does not understand this mailto:// URL",
     ]
     assert said["ok"] and "secretword" not in str(said)
 
