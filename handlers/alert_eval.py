@@ -14,6 +14,7 @@ Parameters:
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -153,10 +154,23 @@ def queried(ctx: Context, rule: forms.SqlRule) -> list[dict[str, Any]]:
     """The rows of its query; when there are more than its limit, that is said."""
     from jarvis.store import outside
 
-    rows = outside.ask(rule.url or ctx.rules.url, rule.query, within=rule.timeout, limit=rule.limit + 1)
+    url = expanded(rule.url) if rule.url else ctx.rules.url
+    rows = outside.ask(url, rule.query, within=rule.timeout, limit=rule.limit + 1)
     if len(rows) > rule.limit:
         ctx.log.warning("the query has more rows than are looked at", rule=rule.name, limit=rule.limit)
     return rows[: rule.limit]
+
+
+def expanded(url: str) -> str:
+    """The URL with the variables of the environment as they are now. Raises ValueError for one that is not set."""
+    from jarvis.config.expand import Expansion
+
+    expansion = Expansion(environ=os.environ)
+    found = str(expansion.value(url))
+    if expansion.problems:
+        _, message, hint = expansion.problems[0]
+        raise ValueError(f"url: {message}" + (f" ({hint})" if hint else ""))
+    return found
 
 
 def failed(ctx: Context, name: str, severity: str, why: str) -> Verdict:

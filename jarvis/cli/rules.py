@@ -119,6 +119,8 @@ def add(
     }  # fmt: skip
     data = asking.ask("rules.add", question, quiet=True)
     asking.say(data, lambda one: click.echo(f"Rule {one['name']} is kept ({_condition(one['condition'])})."))
+    if data["warning"]:
+        click.echo(f"{show.colored('doubtful', 'paused')}: {data['warning']}", err=True)
 
 
 @rules.command("enable")

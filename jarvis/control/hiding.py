@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -29,6 +30,20 @@ OURS = frozenset(
     }
 )
 """Fields with words of Jarvis' own: blacked out they could not be read by anybody, and they hold nothing secret."""
+
+
+_PASSWORD = re.compile(r"(?<=://)(?P<user>[^\s:/@]*):(?!\$\{)[^\s/@]+(?=@)")
+
+
+def without_passwords(value: Any) -> Any:
+    """A copy of a definition without the passwords that stand in its URLs."""
+    if isinstance(value, str):
+        return _PASSWORD.sub(r"\g<user>:***", value) if "://" in value else value
+    if isinstance(value, Mapping):
+        return {key: without_passwords(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_passwords(part) for part in value]
+    return value
 
 
 class Hiding:

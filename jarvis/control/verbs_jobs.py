@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from jarvis.control import plain
+from jarvis.control import hiding, plain
 from jarvis.control.desk import Desk
 from jarvis.core import admission, duration
 from jarvis.core.schedule import Moment, Schedule, ScheduleError
@@ -103,7 +103,7 @@ def show(desk: Desk, *, name: str) -> dict[str, Any]:
         "problem": problem,
         "file": place[0] if place else None,
         "line": place[1] if place else None,
-        "definition": dict(line.entry.body),
+        "definition": hiding.without_passwords(line.entry.body),
         "rules": None if problem else _rules(line),
         "upcoming": [] if problem else plain.moments(_upcoming(desk, line, 3)),
         "running": [plain.run(active.run) | {"stopping": active.stopping} for active in running],

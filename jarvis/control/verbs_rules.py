@@ -15,6 +15,10 @@ from jarvis.store import outside, readings
 from jarvis.store.rules import Rules, Stored
 
 HANDLER = "alert_eval"
+PLAIN = (
+    "the password of its url is stored in the ledger as it is: rather write it as ${NAME}, a variable of the"
+    " environment that is read when the rule is asked, or keep it in ~/.pgpass"
+)
 
 
 def listing(desk: Desk) -> list[dict[str, Any]]:
@@ -61,10 +65,11 @@ def add(
         rule = forms.read(condition | basics)
     except ValueError as error:
         raise Misfit(f"rule {name}: {error}") from None
-    if isinstance(rule, forms.SqlRule) and rule.url:
-        outside.check(rule.url)
+    url = rule.url if isinstance(rule, forms.SqlRule) else None
+    if url and not outside.REFERENCE.search(url):
+        outside.check(url)
     Rules(desk.database).add(rule, at=desk.now(), replace=replace)
-    return show(desk, name=name)
+    return show(desk, name=name) | {"warning": PLAIN if url and outside.plain_password(url) else None}
 
 
 def enable(desk: Desk, *, name: str) -> dict[str, Any]:

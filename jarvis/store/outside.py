@@ -8,6 +8,7 @@ as a cursor in a read-only transaction with a ``statement_timeout``.
 from __future__ import annotations
 
 import importlib.util
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,8 @@ _TICK = 2_000
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 _PRAGMAS = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "user_version"}
 _REFUSED = ("not authorized", "authorization denied", "read-only", "readonly", "prohibited")
+REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}$]*)?\}")
+"""A variable of the environment, in the place of a text."""
 _FORMS = "sqlite:///PATH or postgresql://USER@HOST/DATABASE"
 
 
@@ -73,13 +76,31 @@ def rows(
 
 
 def shown(url: str) -> str:
-    """The URL as people may see it: no password."""
+    """The URL as people may see it: no password; a variable that stands for one is none."""
+    if REFERENCE.fullmatch(url):
+        return url
     try:
         place = make_url(url)
     except (ArgumentError, ValueError):
         return "a database URL that cannot be read"
-    hidden = {name: "hidden" if "pass" in name.lower() else value for name, value in place.query.items()}
-    return place.set(query=hidden).render_as_string(hide_password=True)
+    hidden = {name: "hidden" if _is_plain(name, value) else value for name, value in place.query.items()}
+    said = place.set(query=hidden).render_as_string(hide_password=True)
+    password = str(place.password or "")
+    return said.replace(":***@", f":{password}@", 1) if REFERENCE.fullmatch(password) else said
+
+
+def plain_password(url: str) -> bool:
+    """Whether anybody who reads the URL knows a password."""
+    try:
+        place = make_url(url)
+    except (ArgumentError, ValueError):
+        return False
+    written = bool(place.password) and not REFERENCE.fullmatch(str(place.password))
+    return written or any(_is_plain(name, value) for name, value in place.query.items())
+
+
+def _is_plain(name: str, value: object) -> bool:
+    return "pass" in name.lower() and not REFERENCE.fullmatch(str(value))
 
 
 def check(url: str) -> None:

@@ -352,6 +352,30 @@ TOLD = [
 ]
 
 
+def test_variables_in_the_url_of_a_rule_are_read_when_it_is_asked(
+    evaluate: Evaluate, ledger: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "hosts.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript("CREATE TABLE hosts (name TEXT); INSERT INTO hosts VALUES ('one')")
+    for name, url in (("whole", "${HOSTS_URL}"), ("part", "sqlite:///${HOSTS_DIR:-/nowhere}/hosts.db")):
+        rule = {
+            "name": name,
+            "kind": "sql",
+            "url": url,
+            "query": "SELECT name FROM hosts",
+            "message": "$name",
+        }
+        Rules(ledger).add(forms.read(rule), at=NOW)
+    monkeypatch.delenv("HOSTS_URL", raising=False)
+    failed = {alert.key: alert.text for alert in evaluate(keep=False).alerts}
+    assert "the environment variable HOSTS_URL is not set" in failed["rule:whole"]
+    assert failed.keys() == {"rule:whole", "rule:part"}, "and the default of the other is no folder"
+    monkeypatch.setenv("HOSTS_URL", f"sqlite:///{path}")
+    monkeypatch.setenv("HOSTS_DIR", str(tmp_path))
+    assert sorted(alert.title or "" for alert in evaluate().alerts) == ["part: one", "whole: one"]
+
+
 def test_the_memory_tables_of_an_existing_sqlite_file_are_asked(evaluate: Evaluate, tmp_path: Path) -> None:
     path = tmp_path / "life.db"
     with closing(sqlite3.connect(path)) as connection, connection:

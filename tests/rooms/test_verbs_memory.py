@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -71,6 +72,36 @@ def test_a_rule_that_was_told_says_when(house: House) -> None:
     assert house.run("evening")["result"].startswith("2 evaluated, 1 triggered, 0 suppressed")
     assert house.ask("rules.show", name="b")["told_at"] is not None
     assert house.run("evening")["result"].startswith("2 evaluated, 0 triggered, 1 suppressed")
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "warned"),
+    [
+        ("postgresql://me:sesame@db/life", "postgresql://me:***@db/life", True),
+        ("postgresql://me@db/life?password=sesame", "postgresql://me@db/life?password=hidden", True),
+        ("postgresql://me:${LIFE_PASSWORD}@db/life", "postgresql://me:${LIFE_PASSWORD}@db/life", False),
+        ("${LIFE_URL}", "${LIFE_URL}", False),
+        ("postgresql://me@db/life", "postgresql://me@db/life", False),
+    ],
+)
+def test_a_password_of_a_rule_is_shown_nowhere_and_one_that_is_stored_is_warned_of(
+    house: House, url: str, said: str, warned: bool
+) -> None:
+    kept = house.ask("rules.add", name="a", kind="sql", condition={"query": "SELECT 1", "url": url})
+    assert bool(kept["warning"]) is warned and (not warned or "${NAME}" in kept["warning"])
+    assert house.ask("rules.show", name="a")["condition"]["url"] == said
+    answers = str([kept, house.ask("rules.list"), house.ask("rules.show", name="a")])
+    assert "sesame" not in answers
+
+
+def test_a_password_in_the_definition_of_a_job_is_not_shown(house: House) -> None:
+    house.instance.config.write_text(
+        textwrap.dedent(JOBS)
+        + "  life: {run: alert_eval, with: {database: 'postgresql://me:sesame@db/life'}}\n"
+    )
+    house.app.reload(confirm=True)
+    shown = house.ask("jobs.show", name="life")
+    assert "postgresql://me:***@db/life" in str(shown["definition"]) and "sesame" not in str(shown)
 
 
 def test_of_two_rules_of_one_name_the_hidden_one_is_marked(house: House) -> None:
