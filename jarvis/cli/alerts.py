@@ -24,6 +24,7 @@ def alerts() -> None:
     "--open", "which", flag_value="open", default=True, help="Problems that go on (this is the default)."
 )
 @click.option("--held", "which", flag_value="held", help="What is held for the next digest.")
+@click.option("--silenced", "which", flag_value="silenced", help="What a silence kept from being said.")
 @click.option("--all", "which", flag_value="all", help="Everything that was raised, and what became of it.")
 @click.option("--severity", type=click.Choice(SEVERITIES), help="Only this bad or worse.")
 @click.option("--job", type=JOB, help="Only this job's.")
@@ -60,6 +61,8 @@ def _told(one: dict[str, Any]) -> str:
         return "acknowledged"
     if one["count"] < one["after"]:
         return f"after {one['after']}"
+    if one["silenced"]:
+        return "silenced"
     return ", ".join(one["told"]) or show.dim("nobody")
 
 
@@ -242,5 +245,7 @@ def unsilence(asking: Asking, silence: int) -> None:
     """End a silence now."""
     asking.say(
         asking.ask("alerts.unsilence", {"id": silence}),
-        lambda one: click.echo(f"Silence {one['id']} has ended."),
+        lambda one: click.echo(
+            f"Silence {one['id']} has ended. 'jarvis alerts list --silenced' shows what was not said."
+        ),
     )

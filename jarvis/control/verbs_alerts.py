@@ -11,8 +11,9 @@ from jarvis.control import plain
 from jarvis.control.desk import Desk
 from jarvis.control.plain import Misfit
 from jarvis.core import alert as alerts
-from jarvis.core import duration, quiet
+from jarvis.core import duration, quiet, stages
 from jarvis.core.alert import Problem, Silence
+from jarvis.core.stages import World
 from jarvis.core.telling import Alerts
 from jarvis.errors import NotFound, Refused
 from jarvis.store import bulletin, docket
@@ -29,15 +30,15 @@ LONGEST_SILENCE = timedelta(days=366)
 def listing(
     desk: Desk,
     *,
-    which: Literal["open", "held", "all"] = "open",
+    which: Literal["open", "held", "silenced", "all"] = "open",
     severity: Least | None = None,
     job: str | None = None,
     limit: Limit = 50,
 ) -> list[dict[str, Any]]:
-    """What is wrong now; or what is held for the next digest, or everything that was ever raised.
+    """What is wrong now; or what is held for the next digest, what a silence kept unsaid, or everything ever raised.
 
     Parameters:
-        which: open problems, alerts held for the next digest, or the whole journal
+        which: open problems, alerts held for the next digest, those that a silence kept unsaid, or the whole journal
         severity: only this bad or worse
         job: only this job's
     """
@@ -47,9 +48,17 @@ def listing(
     with desk.database.read() as connection:
         if which == "open":
             found = bulletin.open_problems(connection, severities=severities, job=job, limit=limit)
-            return [_problem(one) for one in found]
+            world = World(now=desk.now(), silences=docket.current_silences(connection, desk.now()))
+            return [_problem(one) | {"silenced": stages.silenced(one, world)} for one in found]
         verdict = "held" if which == "held" else None
-        rows = bulletin.entries(connection, verdict=verdict, severities=severities, job=job, limit=limit)
+        rows = bulletin.entries(
+            connection,
+            verdict=verdict,
+            silenced=which == "silenced",
+            severities=severities,
+            job=job,
+            limit=limit,
+        )
         return [_entry(one) for one in rows]
 
 

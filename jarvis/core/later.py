@@ -47,7 +47,7 @@ def _unheard(problem: Problem, world: World) -> bool:
         id=0, at=problem.first_at, kind="problem", severity=problem.severity, title=problem.title,
         key=problem.key, job=problem.job, wanted=Wanted(),
     )  # fmt: skip
-    if stages.silence(as_alert, world).word == "drop":
+    if stages.silenced(problem, world):
         return False
     if stages.hours(as_alert, stages.names(rule.to), world).word == "hold":
         return False

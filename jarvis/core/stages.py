@@ -65,8 +65,19 @@ def silence(alert: Alert, world: World) -> Answer:
         if window.from_at <= world.now < window.until_at and _matches(alert, window.match):
             left = spell(_whole(window.until_at - world.now))
             reason = f": {window.reason}" if window.reason else ""
-            return Answer(stage="silence", word="drop", why=f"silenced for another {left}{reason}")
+            why = f"silenced for another {left} (silence {window.id}, {window.match!r}){reason}"
+            return Answer(stage="silence", word="drop", why=why)
     return Answer(stage="silence", word="on", why="not silenced")
+
+
+def silenced(problem: Problem, world: World) -> str | None:
+    """Why nothing is said of a problem now: the silence in force that it matches, in words."""
+    as_alert = Alert(
+        id=0, at=problem.first_at, kind="problem", severity=problem.severity, title=problem.title,
+        key=problem.key, job=problem.job,
+    )  # fmt: skip
+    answer = silence(as_alert, world)
+    return answer.why if answer.word == "drop" else None
 
 
 def known(alert: Alert, problem: Problem, world: World) -> Answer:

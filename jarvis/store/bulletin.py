@@ -70,12 +70,17 @@ def entries(
     connection: Connection,
     *,
     verdict: str | None = None,
+    silenced: bool = False,
     severities: Sequence[str] = (),
     job: str | None = None,
     limit: int = 50,
 ) -> list[Entry]:
-    """Rows of the journal, the newest first."""
+    """Rows of the journal, the newest first. ``silenced``: those that a silence kept from being said."""
     query = select(*_COLUMNS).order_by(journal.c.id.desc()).limit(limit)
+    if silenced:
+        query = query.where(
+            journal.c.why.startswith("silence: drop"), journal.c.verdict.in_(("dropped", "counted"))
+        )
     if verdict is not None:
         query = query.where(journal.c.verdict == verdict)
     if severities:

@@ -249,6 +249,25 @@ def test_escalation_is_said_once_to_the_second_channel(tmp_path: Path) -> None:
         assert len(house.outbox()) == 2
 
 
+def test_a_notice_in_a_silence_is_not_said_and_stands_where_people_look(tmp_path: Path) -> None:
+    with told(tmp_path, **HELD_BACK) as house:
+        with house.database.write() as connection:
+            bulletin.silence(connection, "backup", NOON + timedelta(hours=2), "new disk", NOON)
+        house.raises(key=None, title="looked for the first time")
+        house.raises(key="first", kind="notice", title="and again")
+        house.raises("sync", key=None)
+        house.later(hours=22)
+        house.judges()
+        assert house.subjects() == ["sync: failed"], "nor is there a digest of it"
+        with house.database.read() as connection:
+            found = bulletin.entries(connection, silenced=True)
+        assert [(one.title, one.verdict) for one in found] == [
+            ("and again", "dropped"),
+            ("looked for the first time", "dropped"),
+        ]
+        assert all("(silence 1, 'backup'): new disk" in one.why for one in found)
+
+
 @pytest.mark.parametrize("back", [timedelta(minutes=3), timedelta(hours=1), timedelta(days=2)], ids=str)
 def test_an_escalation_and_a_repetition_wait_no_longer_when_the_clock_is_set_back(
     tmp_path: Path, back: timedelta
@@ -283,7 +302,9 @@ def test_a_silence_is_journalled_and_after_it_the_next_alert_is_said(tmp_path: P
         house.raises()
         house.raises("sync")
         assert house.subjects() == ["sync: failed"]
-        assert house.journal()[0].why == "silence: drop: silenced for another 2h: new disk"
+        assert (
+            house.journal()[0].why == "silence: drop: silenced for another 2h (silence 1, 'backup'): new disk"
+        )
         house.later(hours=2)
         house.raises()
         assert house.subjects()[1:] == ["backup: failed"]

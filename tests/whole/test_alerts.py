@@ -176,6 +176,10 @@ def test_acknowledging_silencing_and_asking_why(daemon: Daemon) -> None:
     until(lambda: len(daemon.rows("SELECT * FROM problems")) == 2, "both are known")
     until(lambda: [one for one in daemon.rows("SELECT * FROM problems") if one["told_at"]], "one as told")
     found = {one["job"]: one["id"] for one in daemon.cli("alerts", "list", "--json")}
+    assert "silenced" in daemon.cli("alerts", "list")
+    assert "paint" in daemon.cli("alerts", "list", "--silenced")
+    (kept,) = daemon.cli("alerts", "list", "--silenced", "--json")
+    assert (kept["job"], kept["verdict"]) == ("calm", "dropped")
     why = daemon.cli("alerts", "why", str(found["calm"]))
     assert "silence" in why and "paint" in why
     assert "said to file" in daemon.cli("alerts", "show", str(found["sore"]))

@@ -162,11 +162,6 @@ def test_only_the_first_message_over_a_url_makes_the_daemon_larger(
     assert psutil.Process(cold.pid).memory_info().rss - before > 5_000_000
 
 
-before = psutil.Process(daemon.pid).memory_info().rss
-    daemon.cli("alerts", "test", "hook")
-    assert psutil.Process(daemon.pid).memory_info().rss - before > 5_000_000
-
-
 def test_a_scheme_that_nobody_sends_to_is_said_by_check_and_after_an_edit(quick: Daemon) -> None:
     quick.jobs("calm: {every: 1d, command: 'true'}", "alerts: {channels: {phone: 'ntfy://x'}}\n").start()
     assert "doubt" not in quick.cli("check")
