@@ -108,7 +108,6 @@ class App:
             gone=self._ledger_gone,
         )
         self.roster = Roster(clock=self.clock, database=self.database, is_python=self.catalogue.is_python)
-        self.withheld = posting.Withheld(self.roster.secret_variables, lambda: self.config)
         self._downtime(last)
         self.roster.open()
         self.edits = Edits(
@@ -176,6 +175,7 @@ class App:
 
     def _build_starters(self) -> None:
         """Whatever starts runs besides the clock: services, events, changed files; and edits of jobs.yaml."""
+        self.withheld = posting.Withheld(self.roster.secret_variables, lambda: self.config)
         folder = self.instance.config.parent
         self.services = Services(
             jobs=self.roster,

@@ -16,9 +16,10 @@ from typing import Any
 
 from jarvis import errors
 from jarvis.handling import catalogue, contract, mount
-from jarvis.handling.context import Context, RunView, Stores
+from jarvis.handling.context import Context, Stores
 from jarvis.handling.contract import Outcome
 from jarvis.handling.progress import Progress
+from jarvis.handling.runview import RunView
 
 __all__ = ["Outcome", "context", "run_handler"]
 

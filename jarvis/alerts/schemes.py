@@ -81,8 +81,8 @@ def doubts(config: Config, ask: Callable[[Mapping[str, str]], Answer | None] = a
     )
 
 
-def _url(channel: str | Channel) -> str | None:
-    url = channel if isinstance(channel, str) else channel.url
+def _url(channel: object) -> str | None:
+    url = channel.url if isinstance(channel, Channel) else channel
     return url if isinstance(url, str) else None
 
 

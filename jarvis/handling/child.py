@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Any
 
 from jarvis import errors
-from jarvis.handling import context, contract, mount, stores
+from jarvis.handling import context, contract, mount, runview, stores
 from jarvis.handling.contract import Outcome
 from jarvis.handling.progress import Progress
 
@@ -94,7 +94,7 @@ def _outcome(payload: Mapping[str, Any]) -> Outcome:
 
 def _context(payload: Mapping[str, Any], opened: stores.LazyStores) -> context.Context:
     secrets = payload.get("secrets") or {}
-    run = context.view(payload["run"])
+    run = runview.view(payload["run"])
     zone = _zone(payload.get("timezone"))
     return context.Context(
         run=run,
@@ -106,7 +106,7 @@ def _context(payload: Mapping[str, Any], opened: stores.LazyStores) -> context.C
         state=_state(payload),
         progress=Progress(Path(payload["dir"]) / "progress"),
         logger=_logger(secrets),
-        live=(lambda alert: opened.tell(run.id, run.job, alert)) if payload.get("service") else None,
+        live=opened.live(run.id, run.job) if payload.get("service") else None,
     )
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
@@ -23,6 +24,7 @@ from jarvis.handling.lean import veil
 from jarvis.handling.log import Log, Logger
 from jarvis.handling.memory import Memory
 from jarvis.handling.progress import Progress
+from jarvis.handling.runview import RunView
 from jarvis.handling.secret import Secret
 
 if TYPE_CHECKING:
@@ -35,35 +37,6 @@ if TYPE_CHECKING:
     from jarvis.store.rules import Rules
     from jarvis.store.samples import Samples
     from jarvis.store.tickets import Tickets
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunView:
-    """The run as its handler sees it. ``fire`` names the due moment, ``attempt`` counts from 1.
-
-    ``cause``: the event or the run that asked for it, with ``payload`` or ``status``; empty for a schedule's moments.
-    """
-
-    id: int
-    job: str
-    fire: str
-    attempt: int = 1
-    scheduled_at: datetime
-    params: Mapping[str, Any] = field(default_factory=dict)
-    cause: Mapping[str, Any] = field(default_factory=dict)
-
-
-def view(data: Mapping[str, Any]) -> RunView:
-    """A run from JSON data. Raises KeyError or ValueError when it is incomplete."""
-    return RunView(
-        id=int(data["id"]),
-        job=data["job"],
-        fire=data["fire"],
-        attempt=int(data.get("attempt", 1)),
-        scheduled_at=datetime.fromisoformat(data["scheduled_at"]),
-        params=data.get("params") or {},
-        cause=data.get("cause") or {},
-    )
 
 
 class Stores(Protocol):
@@ -97,6 +70,14 @@ class Stores(Protocol):
     def metrics(self) -> Metrics: ...
 
 
+class Live(Protocol):
+    """Says at once what others leave for the end of the run. Both raise StoreError."""
+
+    def tell(self, alert: Alert) -> None: ...
+
+    def resolve(self, key: str) -> None: ...
+
+
 class Context:
     """What a handler is given first.
 
@@ -105,6 +86,7 @@ class Context:
     ``deadline``     when the run will be stopped (aware), or None
     ``log``          ``log.info("fetched", pages=3)``: a line in the run's output
     ``alert(…)``     tell a person something
+    ``resolve(key)`` what was told under this key is over
     ``secret(name)`` a secret of this job
     ``memory``       a mapping that is the same at the job's next run; JSON values
     ``progress(…)``  how far it is, for those who watch
@@ -127,9 +109,9 @@ class Context:
         progress: Progress | None = None,
         logger: Logger | None = None,
         ending: Ending | None = None,
-        live: Callable[[Alert], None] | None = None,
+        live: Live | None = None,
     ) -> None:
-        """``ending``: set when the run is told to end. ``live``: says alerts at once, for those that never return."""
+        """``ending``: set when the run is told to end. ``live``: says it at once, for those that never return."""
         self.run = run
         self.now = now
         self.deadline = deadline
@@ -142,6 +124,7 @@ class Context:
         self._ending = ending or Ending()
         self._live = live
         self._alerts: list[Alert] = []
+        self._resolved: dict[str, None] = {}
 
     def wait(self, seconds: float) -> bool:
         """Wait so long; True as soon as the run is told to end. For services: ``while not ctx.wait(5): …``."""
@@ -164,14 +147,26 @@ class Context:
         if not text.strip():
             raise ValueError("an alert needs a text")
         alert = Alert(text=text, key=key, severity=contract.severity(severity), title=title, once=once)
-        if self._live is None or not self._said(alert):
+        if not once:
+            self._resolved.pop(key or "", None)
+        if self._live is None or not self._said(partial(self._live.tell, self._discreet(alert))):
             self._alerts.append(alert)
 
-    def _said(self, alert: Alert) -> bool:
+    def resolve(self, key: str) -> None:
+        """The problem that this job raised under ``key`` is over, also while the run goes on; nothing if there is none.
+
+        For services, whose runs may never succeed. Without it a problem is over when a run succeeds without raising it.
+        """
+        if not key:
+            raise ValueError("resolve() needs the key of the alert that is over")
+        unsaid = any(alert.key == key for alert in self._alerts)
+        if self._live is None or unsaid or not self._said(partial(self._live.resolve, self._hide(key))):
+            self._resolved[key] = None
+
+    def _said(self, say: Callable[[], None]) -> bool:
         """Said at once; what cannot be said now is told with the run's end."""
-        assert self._live is not None
         try:
-            self._live(self._discreet(alert))
+            say()
         except errors.StoreError as error:
             self.log.warning("an alert waits for the end of the run: %s", error)
             return False
@@ -259,13 +254,15 @@ class Context:
         except ValueError as error:
             changed, forgotten = {}, ()
             outcome = replace(outcome, status="error", error=f"{error}\n{outcome.error or ''}".rstrip())
-        if not (self._secrets or self._alerts or changed or forgotten or outcome.result or outcome.error):
+        left = self._secrets or self._alerts or self._resolved or changed or forgotten
+        if not (left or outcome.result or outcome.error):
             return outcome
         return replace(
             outcome,
             result=self._hide(outcome.result),
             error=self._hide(outcome.error),
             alerts=tuple(map(self._discreet, self._alerts)),
+            resolved=tuple(map(self._hide, self._resolved)),
             memory=changed,
             forgotten=forgotten,
         )

@@ -71,7 +71,10 @@ class Alert:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What a handler left. ``result`` of a skipped run is its reason; ``memory`` has only what changed."""
+    """What a handler left. ``result`` of a skipped run is its reason; ``memory`` has only what changed.
+
+    ``resolved``: keys of alerts that are over, after what ``alerts`` says.
+    """
 
     status: Ending
     result: str | None = None
@@ -80,6 +83,7 @@ class Outcome:
     alerts: tuple[Alert, ...] = ()
     memory: Mapping[str, Any] = field(default_factory=dict)
     forgotten: tuple[str, ...] = ()
+    resolved: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -95,6 +99,7 @@ class Outcome:
             "alerts": [alert.dump() for alert in self.alerts],
             "memory": dict(self.memory),
             "forgotten": list(self.forgotten),
+            "resolved": list(self.resolved),
         }
 
     @classmethod
@@ -111,6 +116,7 @@ class Outcome:
                 alerts=tuple(Alert(**alert) for alert in data.get("alerts", ())),
                 memory=dict(data.get("memory", {})),
                 forgotten=tuple(data.get("forgotten", ())),
+                resolved=tuple(map(str, data.get("resolved", ()))),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not an outcome: {error}") from error

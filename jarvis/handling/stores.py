@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,10 @@ class LazyStores:
 
         return samples.Samples(self._database())
 
+    def live(self, run: int, job: str) -> Live:
+        """What a run that goes on says at once."""
+        return Live(self, run, job)
+
     def tell(self, run: int, job: str, alert: Alert) -> None:
         """Journal an alert of a run that goes on (a service's). Raises StoreError."""
         from datetime import UTC, datetime
@@ -118,6 +123,25 @@ class LazyStores:
         )  # fmt: skip
         with self._database().write() as connection:
             journal.add(connection, [note])
+
+    def resolve(self, run: int, job: str, key: str) -> None:
+        """Journal that a problem of a job is over, if it is there. Raises StoreError."""
+        from datetime import UTC, datetime
+
+        from jarvis.core import alert as alerts
+        from jarvis.store import docket, journal
+
+        known, database = (job, alerts.short_key(key)), self._database()
+        with database.read() as connection:
+            if known not in docket.troubled(connection, {job}):
+                return
+        note = journal.Note(
+            at=datetime.now(UTC), severity="info", key=key, job=job, run_id=run,
+            title=f"run {run} said that it is over", kind="recovery",
+        )  # fmt: skip
+        with database.write() as connection:
+            if known in docket.troubled(connection, {job}):
+                journal.add(connection, [note])
 
     @property
     def breakers(self) -> Breakers:
@@ -136,6 +160,23 @@ class LazyStores:
                 self._opened.close()
                 self._opened = None
                 self._breakers = None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Says at once what a run of a service has to say."""
+
+    stores: LazyStores
+    run: int
+    job: str
+
+    def tell(self, alert: Alert) -> None:
+        """Journal it. Raises StoreError."""
+        self.stores.tell(self.run, self.job, alert)
+
+    def resolve(self, key: str) -> None:
+        """Journal that it is over. Raises StoreError."""
+        self.stores.resolve(self.run, self.job, key)
 
 
 def ledger_path(url: str | None) -> Path:

@@ -124,6 +124,7 @@ def _verdict(
     retry_at = None if gave_up else retrying.next_attempt_at(run, job.retry, now)
     alerts = outcome.alerts if outcome else ()
     notes = [alarms.raised(run, job, alert, now) for alert in alerts]
+    notes += [alarms.resolved(run, key, now) for key in (outcome.resolved if outcome else ())]
     if retry_at is None:
         notes += alarms.outcome(run, job, now)
     return Verdict(

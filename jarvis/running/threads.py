@@ -23,6 +23,7 @@ from jarvis.handling import context, contract
 from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.contract import Outcome
 from jarvis.handling.ending import Ending
+from jarvis.handling.runview import RunView
 from jarvis.handling.stores import LazyStores
 from jarvis.running import awake, environment
 from jarvis.running.hands import Hands
@@ -120,7 +121,7 @@ class Threads:
     ) -> context.Context:
         known = environment.hidden(job, environ)
         return context.Context(
-            run=context.RunView(
+            run=RunView(
                 id=run.id, job=run.job, fire=run.fire, attempt=run.attempt, scheduled_at=run.scheduled_at,
                 params=run.params, cause=self._stores.events.whole(run.cause) if run.cause else {},
             ),
@@ -132,7 +133,7 @@ class Threads:
             state=self._place.state,
             logger=_Discreet(self._logger, known.values()) if known else self._plain,
             ending=self._ends[run.id],
-            live=(lambda alert: self._stores.tell(run.id, run.job, alert)) if job.service else None,
+            live=self._stores.live(run.id, run.job) if job.service else None,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -21,6 +21,8 @@ from jarvis.store.stalls import Stall
 LAST_WORDS = 0.8
 """Seconds for what is left to write when told to end."""
 UNTOLD = timedelta(days=1)
+STRESS = frozenset({"elevated", "critical"})
+NORMAL = "normal"
 
 
 class Tells(Protocol):
@@ -37,6 +39,8 @@ class Tells(Protocol):
         title: str | None = None,
         once: bool = False,
     ) -> None: ...
+
+    def resolve(self, key: str) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,7 +129,8 @@ def loop(
     while True:
         look = sampler.look()
         assert look.batch.sample is not None
-        after = telling.after(look, captures) if look.due or look.moments else None
+        calm = telling.open and look.batch.sample.state == NORMAL
+        after = telling.after(look, captures) if look.due or look.moments or calm else None
         recorder.put(Entry(batch=look.batch, at=look.batch.sample.at, after=after))
         if sampler.taken == times or ctx.wait(sampler.rest(clocks.awake())):
             return
@@ -133,12 +138,16 @@ def loop(
 
 @dataclass
 class Telling:
-    """Tells people, and notes what they were told. Used by the threads that write and capture."""
+    """Tells people, and notes what they were told. Used by the threads that write and capture.
+
+    ``open``: stress that people may have been told of, by an earlier run, too; it is over when the machine is calm.
+    """
 
     ctx: Tells
     samples: Samples
     wanted: frozenset[str]
     pauses: int = 0
+    open: frozenset[str] = STRESS
 
     def after(self, look: Look, captures: Forensics | None) -> Callable[[Sequence[int]], None]:
         """What to do once a look is written: tell, note that it was told, and have it captured."""
@@ -154,6 +163,8 @@ class Telling:
             assert look.batch.sample is not None
             for kind in look.due:
                 self.stress(kind, look.batch.sample.factors.total)
+            if look.batch.sample.state == NORMAL:
+                self.calm()
             by_kind = {stall.kind: stall for stall in written}
             for moment in look.moments:
                 if captures:
@@ -178,14 +189,15 @@ class Telling:
         self.samples.stalls.told(stall.id, datetime.now(UTC))
 
     def stress(self, kind: Kind, points: int | None) -> None:
-        """Stress that is elevated or critical."""
+        """Stress that is elevated or critical: a problem until the machine is calm."""
+        if kind in STRESS & self.wanted:
+            self.open |= {kind}
         if kind == "elevated" and "elevated" in self.wanted:
             self.ctx.alert(
                 f"Stress is {points} of 100.",
                 key="elevated",
                 severity="low",
                 title=f"Stress is elevated: {points}",
-                once=True,
             )
         if kind == "critical" and "critical" in self.wanted:
             self.ctx.alert(
@@ -193,9 +205,14 @@ class Telling:
                 "'jarvis pauses list' shows what was captured.",
                 key="critical",
                 severity="high",
-                once=True,
                 title=f"Stress is critical: {points}",
             )
+
+    def calm(self) -> None:
+        """The machine is as it should be: whatever stress was told is over."""
+        for kind in sorted(self.open):
+            self.ctx.resolve(kind)
+        self.open = frozenset()
 
     def captured(self, stall: Stall, folder: Path) -> None:
         """A capture is complete."""

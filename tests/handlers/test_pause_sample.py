@@ -383,7 +383,17 @@ def test_what_is_elevated_is_told_when_asked_for_and_not_by_itself(sample: Any, 
     # It was elevated a moment ago, so this is the same stretch; a minute later it would be a new one.
     sample.samples.keep(Batch(notes={"mood": {"elevated": False, "since": None}}), datetime.now(UTC))
     (alert,) = told(sample(interval="100ms", times=2, forensics=False, notify=["elevated"])).values()
-    assert (alert.severity, alert.once, alert.title) == ("low", True, "Stress is elevated: 35")
+    assert (alert.severity, alert.once, alert.title) == ("low", False, "Stress is elevated: 35")
+
+
+def test_stress_that_was_told_is_over_when_the_machine_is_calm(sample: Any, monkeypatch: Any) -> None:
+    points = iter([35, 35])
+    monkeypatch.setattr(stress, "factors", lambda *_, **__: stress.Factors(load=next(points, 0)))
+    outcome = sample(
+        interval="100ms", elevated_interval="100ms", times=12, forensics=False, notify=["elevated"]
+    )
+    assert told(outcome).keys() == {"elevated"}
+    assert outcome.resolved == ("critical", "elevated"), "also what an earlier run may have told"
 
 
 def test_critical_stress_and_a_completed_capture_are_told(sample: Any, monkeypatch: Any) -> None:
@@ -393,7 +403,7 @@ def test_critical_stress_and_a_completed_capture_are_told(sample: Any, monkeypat
     outcome = sample(interval="100ms", elevated_interval="100ms", times=30)
     heard = told(outcome)
     assert heard.keys() == {"critical", "forensics"}
-    assert (heard["critical"].severity, heard["critical"].once) == ("high", True)
+    assert (heard["critical"].severity, heard["critical"].once) == ("high", False)
     assert heard["critical"].title == "Stress is critical: 65"
     (found,) = sample.samples.stalls.newest(kinds=("snapshot",))
     assert (found.kind, found.capture) == ("snapshot", "done")

@@ -177,6 +177,20 @@ def test_a_recovery_that_could_not_be_written_is_written_with_the_next_try(datab
     assert [note.kind for note in ends(afflicted, database, success())] == ["recovery"]
 
 
+def test_what_a_handler_resolves_is_over_once_and_what_was_not_there_is_not_said(database: Database) -> None:
+    afflicted = Afflicted(database)
+    disk = alarms.raised(RUN, made().job, Alert(text="full", key="disk"), NOON)
+    hot = alarms.raised(RUN, made().job, Alert(text="hot", key="hot"), NOON)
+    over = alarms.resolved(RUN, "disk", NOON)
+    assert ends(afflicted, database, Verdict(run=RUN, notes=(over,))) == []
+    ends(afflicted, database, Verdict(run=RUN, notes=(disk, hot)))
+    (said,) = ends(afflicted, database, Verdict(run=RUN, notes=(over,)))
+    assert (said.kind, said.key) == ("recovery", "disk")
+    assert ends(afflicted, database, Verdict(run=RUN, notes=(over,))) == []
+    (rest,) = ends(afflicted, database, success())
+    assert (rest.kind, rest.key) == ("recovery", None)
+
+
 def test_a_service_that_is_well_is_said_once(database: Database) -> None:
     from jarvis.core.run import changed
 

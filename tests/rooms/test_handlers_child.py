@@ -86,6 +86,7 @@ def test_it_runs_the_handler_and_leaves_its_outcome(child):
     assert outcome == {
         "status": "ok", "result": "a 21d j 2", "numbers": {"n": 1.0}, "error": None, "forgotten": ["old"],
         "alerts": [{"text": "soon", "key": "a", "severity": "medium", "title": None}], "memory": {"count": 5},
+        "resolved": [],
     }  # fmt: skip
     assert json.loads((child.run / "progress").read_text())["done"] == 1
     assert sorted(path.name for path in child.run.iterdir()) == ["outcome", "progress"]

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from jarvis import errors, testing
-from jarvis.handling.context import Log, Progress, hide
+from jarvis.handling import contract
+from jarvis.handling.context import Context, Log, Progress, hide
 from jarvis.handling.memory import MEMORY_BYTES, Memory
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -61,6 +62,48 @@ class TestMemory:
         outcome = testing.run_handler(path)
         assert outcome.status == "error"
         assert outcome.memory == {"page": 3} and outcome.alerts[0].text == "stuck"
+
+
+class TestResolve:
+    def test_is_collected_after_the_alerts_and_an_alert_after_it_counts_again(self, tmp_path):
+        path = tmp_path / "door.py"
+        path.write_text(
+            "def run(ctx):\n    ctx.alert('open', key='front')\n    ctx.resolve('front')\n"
+            "    ctx.resolve('back')\n    ctx.alert('open again', key='back')\n"
+        )
+        outcome = testing.run_handler(path)
+        assert [alert.key for alert in outcome.alerts] == ["front", "back"]
+        assert outcome.resolved == ("front",)
+        assert contract.Outcome.load(outcome.dump()) == outcome
+
+    def test_needs_a_key(self):
+        with pytest.raises(ValueError, match="needs the key"):
+            testing.context().resolve("")
+
+    def test_of_what_could_not_be_said_at_once_waits_for_it(self):
+        said = []
+
+        class Live:
+            broken = True
+
+            def tell(self, alert):
+                if self.broken:
+                    raise errors.StoreError("busy")
+                said.append(alert.key)
+
+            def resolve(self, key):
+                said.append(f"over: {key}")
+
+        live = Live()
+        ctx = Context(run=testing.context().run, now=NOW, live=live)
+        ctx.alert("open", key="front")
+        live.broken = False
+        ctx.alert("open", key="back")
+        ctx.resolve("front")
+        ctx.resolve("back")
+        assert said == ["back", "over: back"]
+        outcome = ctx._collect(contract.Outcome(status="ok"))
+        assert ([alert.key for alert in outcome.alerts], outcome.resolved) == (["front"], ("front",))
 
 
 class TestAlert:

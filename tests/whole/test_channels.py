@@ -162,10 +162,12 @@ def test_only_the_first_message_over_a_url_makes_the_daemon_larger(
     assert psutil.Process(cold.pid).memory_info().rss - before > 5_000_000
 
 
-def test_a_scheme_that_nobody_sends_to_is_said_by_check_and_after_an_edit(quick: Daemon) -> None:
-    quick.jobs("calm: {every: 1d, command: 'true'}", "alerts: {channels: {phone: 'ntfy://x'}}\n").start()
-    assert "doubt" not in quick.cli("check")
-    quick.write(quick.config.read_text().replace("ntfy:", "nfty:"))
+def test_a_scheme_that_nobody_sends_to_is_said_by_check_and_after_an_edit(daemon: Daemon) -> None:
+    daemon.jobs("calm: {every: 1d, command: 'true'}", "alerts: {channels: {phone: 'ntfy://x'}}\n").start()
+    assert "doubt" not in daemon.cli("check")
+    daemon.write(daemon.config.read_text().replace("ntfy:", "nfty:"))
     said = "channel phone: no such Apprise scheme 'nfty://' (did you mean ntfy://?)"
-    assert said in quick.cli("check")
-    until(lambda: any(said in one for one in quick.cli("status", "--json")["warnings"]), "status says so", 30)
+    assert said in daemon.cli("check")
+    until(
+        lambda: any(said in one for one in daemon.cli("status", "--json")["warnings"]), "status says so", 30
+    )

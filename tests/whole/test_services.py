@@ -7,6 +7,7 @@ import signal
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.whole.daemon import Daemon, Row, until
 
@@ -152,6 +153,41 @@ def test_alerts_of_a_service_do_not_wait_for_its_end(daemon: Daemon) -> None:
         lambda: [note for note in daemon.notes() if note["title"] == "counted to three"], "told while it runs"
     )
     assert running(daemon, "ticker")["status"] == "running"
+
+
+DOOR = """
+    '''Watch a door.'''
+    from pathlib import Path
+
+    def run(ctx, *, door: Path) -> None:
+        told = None
+        while not ctx.wait(0.05):
+            if door.exists() != told:
+                told = door.exists()
+                ctx.alert("it is open", key="door") if told else ctx.resolve("door")
+"""
+
+
+@pytest.mark.parametrize("where", ["thread", "process"])
+def test_a_service_that_never_ends_says_itself_what_is_over(daemon: Daemon, where: str) -> None:
+    door = daemon.folder / "door"
+    daemon.handler("watcher", DOOR)
+    daemon.jobs(f"watch: {{run: watcher, in: {where}, with: {{door: {door}}}, service: {QUICK}}}").start()
+    run = running(daemon, "watch")["id"]
+
+    def problems() -> list[dict[str, Any]]:
+        return daemon.rows("SELECT * FROM problems")
+
+    for count in (1, 2):
+        door.touch()
+        until(lambda count=count: len(problems()) == count, "it is a problem")
+        assert problems()[-1]["ended_at"] is None
+        door.unlink()
+        until(lambda: problems()[-1]["ended_at"], "it is over")
+    assert problems()[-1]["ended_why"] == f"run {run} said that it is over"
+    assert running(daemon, "watch")["id"] == run
+    assert [note["kind"] for note in daemon.notes()] == ["problem", "recovery"] * 2
+    end(daemon, "watch")
 
 
 def test_a_thread_that_died_with_the_daemon_is_recorded_and_started_again_without_an_alert(

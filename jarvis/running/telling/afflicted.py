@@ -60,26 +60,26 @@ class Afflicted:
 
         In the transaction that writes them. A recovery of what is not open is left out.
         """
-        asked = {note.job for note in notes if note.kind == "recovery" and note.job}
-        raised = [
-            note.job for note in (*notes, *(each for one in verdicts for each in one.notes)) if _lasts(note)
-        ]
+        everything = [*notes, *(note for one in verdicts for note in one.notes)]
+        asked = {note.job for note in everything if note.kind == "recovery" and note.job}
+        raised = [note.job for note in everything if _lasts(note)]
         asked |= {one.run.job for one in verdicts if self._may_end(one.run, raised)}
         found = docket.troubled(connection, asked) if asked else set()
         self._known(asked, found)
         said: list[Note] = []
-        for note in notes:
-            if note.kind == "recovery" and note.job and not any(_ends(note, one) for one in found):
-                continue
-            said.append(note)
-            _heard(note, found)
-        for judged in verdicts:
-            said += judged.notes
-            for note in judged.notes:
+
+        def say(note: Note) -> None:
+            if note.kind != "recovery" or not note.job or any(_ends(note, one) for one in found):
+                said.append(note)
                 _heard(note, found)
+
+        for note in notes:
+            say(note)
+        for judged in verdicts:
+            for note in judged.notes:
+                say(note)
             if judged.run.job in asked and (over := _over(judged, found, now)):
-                said.append(over)
-                _heard(over, found)
+                say(over)
         self.hear(said)
         return said
 

@@ -71,6 +71,12 @@ def raised(run: Run, job: Job, alert: Alert, now: datetime) -> Note:
     )
 
 
+def resolved(run: Run, key: str, now: datetime) -> Note:
+    """A handler's word that what it raised under this key is over."""
+    title = f"run {run.id} said that it is over"
+    return Note(at=now, severity="info", key=key, job=run.job, run_id=run.id, title=title, kind="recovery")
+
+
 def stuck(run: Run, why: str, waited: timedelta, now: datetime) -> Note:
     """A run that waits too long for a slot."""
     return Note(
