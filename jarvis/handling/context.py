@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from jarvis import errors
-from jarvis.handling import contract
+from jarvis.handling import contract, fitting
 from jarvis.handling.contract import Alert, Outcome
 from jarvis.handling.ending import Ending
 from jarvis.handling.lean import veil
@@ -277,7 +277,7 @@ class Context:
     @overload
     def _hide(self, text: str | None) -> str | None: ...
     def _hide(self, text: str | None) -> str | None:
-        return None if text is None else hide(contract.clean(text), self._secrets.values())
+        return None if text is None else hide(fitting.clean(text), self._secrets.values())
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from jarvis import errors
+from jarvis.handling import fitting
 
 if TYPE_CHECKING:
     from jarvis.handling.context import Context
@@ -227,7 +228,9 @@ def returned(said: Any) -> Outcome:
             "both as a pair (text, numbers), or nothing"
         )
     return Outcome(
-        status="ok", result=cut(line.strip(), RESULT_BYTES) if line else None, numbers=_numbers(numbers)
+        status="ok",
+        result=fitting.cut(line.strip(), RESULT_BYTES) if line else None,
+        numbers=_numbers(numbers),
     )
 
 
@@ -274,7 +277,7 @@ def trace(error: BaseException, path: Path) -> str:
     while start is not None and start.tb_frame.f_code.co_filename != str(path):
         start = start.tb_next
     shown = traceback.TracebackException(type(error), error, start or error.__traceback__)
-    return cut("".join(shown.format()).rstrip(), ERROR_BYTES)
+    return fitting.cut("".join(shown.format()).rstrip(), ERROR_BYTES)
 
 
 def _said(error: BaseException) -> str:
@@ -284,19 +287,3 @@ def _said(error: BaseException) -> str:
         if isinstance(error, errors.JarvisError | ValueError) and text
         else f"{type(error).__name__}: {text}"
     )
-
-
-def clean(text: str) -> str:
-    """Text that every store can hold: lone surrogates are spelled out."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def cut(text: str, limit: int) -> str:
-    """At most ``limit`` bytes of UTF-8: the head, a note of what is missing, the tail."""
-    data = clean(text).encode()
-    if len(data) <= limit:
-        return data.decode()
-    room = limit - 64
-    head, tail = data[: room // 3], data[len(data) - (room - room // 3) :]
-    note = f"\n… {len(data) - room} bytes left out …\n"
-    return head.decode(errors="ignore") + note + tail.decode(errors="ignore")
