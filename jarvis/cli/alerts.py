@@ -42,27 +42,35 @@ def _problems(found: list[dict[str, Any]]) -> None:
         click.echo("No problem is open. 'jarvis alerts list --all' shows what was raised.", err=True)
         return
     now = show.now()
-    rows = [
-        (
-            str(one["id"]),
-            show.colored(one["severity"]),
-            show.relative(one["since_at"], now).removesuffix(" ago"),
-            f"{one['count']:,}",
-            _told(one),
-            show.line(one["title"]),
-        )
-        for one in found
-    ]
-    show.table(("alert", "severity", "for", "times", "told", "what"), rows, right=(0, 3))
+    headings = ("alert", "severity", "for", "times", "told", "what")
+    rows = [_problem_row(one, now, brief=False) for one in found]
+    if not show.fits(headings, rows):
+        rows = [_problem_row(one, now, brief=True) for one in found]
+    show.table(headings, rows, right=(0, 3))
 
 
-def _told(one: dict[str, Any]) -> str:
+def _problem_row(one: dict[str, Any], now: datetime, *, brief: bool) -> tuple[str, ...]:
+    return (
+        str(one["id"]),
+        show.colored(one["severity"]),
+        show.relative(one["since_at"], now).removesuffix(" ago"),
+        f"{one['count']:,}",
+        _told(one, brief=brief),
+        show.line(one["title"]),
+    )
+
+
+def _told(one: dict[str, Any], *, brief: bool) -> str:
+    """Who was told; ``brief``: of several only the first, and how many more."""
     if one["acked_at"]:
         return "acknowledged"
     if one["count"] < one["after"]:
         return f"after {one['after']}"
     if one["silenced"]:
         return "silenced"
+    if brief and len(one["told"]) > 1:
+        first, *more = one["told"]
+        return f"{first} +{len(more)}"
     return ", ".join(one["told"]) or show.dim("nobody")
 
 

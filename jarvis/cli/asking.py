@@ -65,6 +65,10 @@ class Asking:
 
         if not verbs.find(verb).offline:
             raise error
+        if verbs.find(verb).begins:
+            from jarvis.control import beginning
+
+            beginning.begin(self.instance)
         desk = Desk.alone(self.instance)
         said = verbs.ask(desk, verb, values)
         what = "the ledger" if desk.began else "jobs.yaml"

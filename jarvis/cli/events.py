@@ -132,6 +132,9 @@ def _payload(text: str | None) -> Any:
 
 
 def _published(one: dict[str, Any]) -> None:
+    if not one["new"]:
+        click.echo(f"Event {one['id']} was stored with this key before; nothing new is.")
+        return
     click.echo(f"Event {one['id']} {show.line(one['source'])}/{show.line(one['type'])} is stored.")
     if not one["live"]:
         click.echo("Jarvis is not running; it fires its jobs at the next start.", err=True)

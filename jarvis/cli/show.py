@@ -190,6 +190,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequ
     click.echo("\n".join([dim(lines[0]), *lines[1:]]))
 
 
+def fits(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
+    """Would ``table`` show all of it?"""
+    widths = [max(map(width, column)) for column in zip(headings, *rows, strict=True)]
+    return not sys.stdout.isatty() or sum(widths) + GAP * (len(widths) - 1) <= _columns()
+
+
 def _below(text: str, first: int) -> str:
     """What has no room at the end of its row: a line of its own, under the second column."""
     space = " " * (min(first, NARROWEST) + GAP)

@@ -37,8 +37,9 @@ from jarvis.handling.form import Form
 class Verb:
     """One ability. Its form is its function's signature, exactly as with handlers.
 
-    ``reads``: changes nothing. ``offline``: the ledger (or the files) can answer without a daemon. ``patient``: may
-    take long and needs no daemon, so the command line does it itself.
+    ``reads``: changes nothing. ``offline``: the ledger (or the files) can answer without a daemon. ``begins``: where
+    Jarvis has never run, there is a ledger from then on. ``patient``: may take long and needs no daemon, so the command
+    line does it itself.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Verb:
     reads: bool = True
     offline: bool = True
     patient: bool = False
+    begins: bool = False
 
     @cached_property
     def form(self) -> Form:
@@ -106,28 +108,28 @@ ALL = (
     Verb(name="events.list", function=verbs_events.listing),
     Verb(name="events.show", function=verbs_events.show),
     Verb(name="events.tail", function=verbs_events.following),
-    Verb(name="events.publish", function=verbs_events.publish, reads=False),
+    Verb(name="events.publish", function=verbs_events.publish, reads=False, begins=True),
     Verb(name="rules.list", function=verbs_rules.listing),
     Verb(name="rules.show", function=verbs_rules.show),
-    Verb(name="rules.add", function=verbs_rules.add, reads=False),
+    Verb(name="rules.add", function=verbs_rules.add, reads=False, begins=True),
     Verb(name="rules.enable", function=verbs_rules.enable, reads=False),
     Verb(name="rules.disable", function=verbs_rules.disable, reads=False),
     Verb(name="rules.remove", function=verbs_rules.remove, reads=False),
     Verb(name="memory.delegations.list", function=verbs_memory.delegations),
-    Verb(name="memory.delegations.add", function=verbs_memory.delegate, reads=False),
+    Verb(name="memory.delegations.add", function=verbs_memory.delegate, reads=False, begins=True),
     Verb(name="memory.delegations.complete", function=verbs_memory.complete, reads=False),
     Verb(name="memory.delegations.cancel", function=verbs_memory.cancel, reads=False),
     Verb(name="memory.decisions.list", function=verbs_memory.decisions),
-    Verb(name="memory.decisions.add", function=verbs_memory.decide, reads=False),
+    Verb(name="memory.decisions.add", function=verbs_memory.decide, reads=False, begins=True),
     Verb(name="memory.decisions.execute", function=verbs_memory.execute, reads=False),
     Verb(name="memory.decisions.defer", function=verbs_memory.defer, reads=False),
     Verb(name="memory.decisions.reverse", function=verbs_memory.reverse, reads=False),
     Verb(name="memory.facts.list", function=verbs_memory.facts),
     Verb(name="memory.facts.get", function=verbs_memory.fact),
-    Verb(name="memory.facts.set", function=verbs_memory.know, reads=False),
+    Verb(name="memory.facts.set", function=verbs_memory.know, reads=False, begins=True),
     Verb(name="memory.facts.delete", function=verbs_memory.forget, reads=False),
     Verb(name="cache.get", function=verbs_cache.get, reads=False),
-    Verb(name="cache.set", function=verbs_cache.put, reads=False),
+    Verb(name="cache.set", function=verbs_cache.put, reads=False, begins=True),
     Verb(name="cache.delete", function=verbs_cache.delete, reads=False),
     Verb(name="cache.clear", function=verbs_cache.clear, reads=False),
     Verb(name="cache.stats", function=verbs_cache.stats),

@@ -12,7 +12,7 @@ from jarvis.control.plain import Misfit
 from jarvis.control.verbs_runs import Limit, Number
 from jarvis.core import triggers
 from jarvis.store import events
-from jarvis.store.events import Event, Events, Unfit
+from jarvis.store.events import Arrival, Event, Events, Unfit
 
 Word = Literal["pending", "processed", "failed", "unmatched"]
 
@@ -80,14 +80,13 @@ def publish(
     """
     own = f"publish:{key}" if key is not None else None
     try:
-        number = Events(desk.database).add(
-            source=source, event_type=type, payload=payload, key=own, received_at=desk.now()
-        )
+        one = Arrival(source=source, event_type=type, payload=payload, key=own)
+        number, new = Events(desk.database).publish(one, desk.now())
     except Unfit as error:
         raise Misfit(f"this cannot be an event: {error}") from None
     if desk.live:
         desk.app.arrivals.poke()
-    return {"id": number, "source": source, "type": type, "live": desk.live}
+    return {"id": number, "source": source, "type": type, "new": new, "live": desk.live}
 
 
 def _plain(one: Event) -> dict[str, Any]:

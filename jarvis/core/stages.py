@@ -96,7 +96,7 @@ def known(alert: Alert, problem: Problem, world: World) -> Answer:
     elif problem.id in world.waiting:
         why, word = "a message about it is on its way", "drop"
     elif problem.told_at is not None and (passed := abs(world.now - problem.told_at)) < repeat:
-        why, word = f"told {spell(_whole(passed))} ago; again after {spell(repeat)}", "drop"
+        why, word = f"told {spell(_whole(passed))} before; again after {spell(repeat)}", "drop"
     elif problem.told_at is not None:
         why = f"it goes on, and {spell(repeat)} have passed since it was told"
     elif problem.said_at is not None:
@@ -114,7 +114,7 @@ def noticed(alert: Alert, world: World) -> Answer:
     passed = abs(world.now - said_at)
     word: Literal["on", "drop"] = "drop" if passed < repeat else "on"
     return Answer(
-        stage="repeat", word=word, why=f"said {spell(_whole(passed))} ago; again after {spell(repeat)}"
+        stage="repeat", word=word, why=f"said {spell(_whole(passed))} before; again after {spell(repeat)}"
     )
 
 

@@ -151,10 +151,14 @@ def _number(value: Any) -> bool:
 # What is wrong with an ``on:``, as jobs.yaml writes it.
 
 
+_SPECIAL = frozenset("[]?!")
+
+
 def mistakes(on: On) -> Iterator[Finding]:
     """What can never match, or cannot be understood."""
     if on.event is not None and "/" not in on.event and "*" not in on.event:
-        hint = f"write source/type, such as '{on.event}/*'"
+        example = "github/push" if _SPECIAL & {*on.event} else f"{on.event}/*"
+        hint = f"write source/type, such as '{example}'"
         yield ("event",), f"event: {on.event!r} fits no event; an event is named source/type", hint
     for path, wanted in on.where.items():
         if not path.strip("."):

@@ -185,7 +185,6 @@ def hurry(connection: Connection, channel: str, now: datetime) -> None:
     change = update(deliveries).where(
         deliveries.c.channel == channel,
         deliveries.c.status == WAITING,
-        deliveries.c.attempts > 0,
         deliveries.c.not_before > now,
     )
     connection.execute(change.values(not_before=now))

@@ -122,13 +122,19 @@ class Events:
         Raises Unfit (a ValueError) for what is no event, StoreError when it could not be kept.
         """
         one = Arrival(source=source, event_type=event_type, payload=payload, file=file, key=key)
+        return self.publish(one, received_at)[0]
+
+    def publish(self, one: Arrival, received_at: datetime) -> tuple[int, bool]:
+        """The same; the id, and whether it is new."""
         row = (*measure(one), to_micros(received_at))
         with self._database.write() as connection:
             done = connection.exec_driver_sql(_INSERT, row)
             connection.info[PUBLISHED] = True
             if done.rowcount:
-                return int(connection.execute(select(func.last_insert_rowid())).scalar_one())
-            return int(connection.execute(select(events.c.id).where(events.c.key == key)).scalar_one())
+                return int(connection.execute(select(func.last_insert_rowid())).scalar_one()), True
+            return int(
+                connection.execute(select(events.c.id).where(events.c.key == one.key)).scalar_one()
+            ), False
 
     def add_all(self, arrivals: Sequence[Measured], received_at: datetime) -> int:
         """Store these in this order, all or none; returns how many were new. Raises StoreError."""

@@ -211,5 +211,11 @@ def test_what_can_never_match_is_a_mistake(event: str, where: dict[str, Any], sa
     assert len(found) == 1 and said in found[0][1]
 
 
+@pytest.mark.parametrize(("event", "example"), [("github", "github/*"), ("[", "github/push")], ids=str)
+def test_what_fits_no_event_is_told_with_one_that_does(event: str, example: str) -> None:
+    [(_, _, hint)] = triggers.mistakes(on(event))
+    assert hint == f"write source/type, such as '{example}'"
+
+
 def test_what_can_match_is_none() -> None:
     assert list(triggers.mistakes(on("*", a=1, b=["x", None], c={"not": [1, "y*"], "exists": True}))) == []

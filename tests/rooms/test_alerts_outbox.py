@@ -479,6 +479,27 @@ def test_what_waited_for_a_channel_goes_as_soon_as_it_works_again(post: Post, ht
     assert post.row(first).status == "sent"
 
 
+def test_what_came_while_it_did_not_work_goes_together_the_most_severe_first(
+    post: Post, httpserver: HTTPServer
+) -> None:
+    """Also what was not tried at all meanwhile."""
+    for status in (501, 501, 501, 200, 200):
+        httpserver.expect_ordered_request("/").respond_with_data("", status=status)
+    post.rules(phone=url(httpserver, rate="0s"))
+    results = [post.write(subject=f"result {number}", severity="low") for number in range(2)]
+    for _ in range(3):
+        post.look(max(timedelta(), post.row(results[0]).not_before - post.now))
+    worst = post.write(subject="worst", severity="high")
+    post.look()
+    assert (post.row(worst).attempts, post.row(worst).status) == (0, "queued")
+    test = post.write(subject="test", kind="test")
+    post.look()
+    post.look()
+    assert post.statuses(*results, worst, test) == ["sent", "sent", "sent", "sent"]
+    body = httpserver.log[-1][0].get_data(as_text=True)
+    assert body.index("worst") < body.index("result 0")
+
+
 # The rate.
 
 

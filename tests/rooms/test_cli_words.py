@@ -133,6 +133,27 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return made
 
 
+def test_what_is_wrong_has_room_beside_many_who_were_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problem = {
+        "id": 1,
+        "severity": "high",
+        "since_at": "2026-11-20T12:00:00+00:00",
+        "count": 1,
+        "after": 1,
+        "acked_at": None,
+        "silenced": None,
+        "told": ["cmd", "file", "hook", "mail"],
+        "title": "the clock is off",
+    }
+    alerts._problems([problem])
+    assert "cmd, file, hook, mail  the clock is off" in capsys.readouterr().out
+    narrow = terminal(monkeypatch)
+    alerts._problems([problem])
+    assert narrow.getvalue().splitlines()[1].endswith("  cmd +3  the clock is off")
+
+
 TICKETS = ("ticket", "key", "severity", "status", "job", "what")
 TICKET = ("1", "site-up:docs", "critical", "acknowledged", "watch", "答 " + "connection refused " * 5)
 

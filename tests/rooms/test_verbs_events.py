@@ -46,7 +46,9 @@ def test_one_key_is_one_event(house: House) -> None:
     first = publish(house, "github/push", key="delivery-7")
     assert publish(house, "github/push", key="delivery-7") == first
     assert publish(house, "github/push", key="delivery-8") != first
-    assert len(house.ask("events.list")) == 2
+    said = [house.ask("events.publish", source="a", type="b", key=key)["new"] for key in ("x", "y", "x")]
+    assert said == [True, True, False]
+    assert len(house.ask("events.list")) == 4
 
 
 @pytest.mark.parametrize(
@@ -127,6 +129,11 @@ def test_a_person_publishes_with_a_command(house: House) -> None:
         say("publish", "github/push", "--payload", "-", given='{"a": 1}').stdout
         == "Event 1 github/push is stored.\n"
     )
+    for said in (
+        "Event 2 github/x is stored.\n",
+        "Event 2 was stored with this key before; nothing new is.\n",
+    ):
+        assert say("publish", "github/x", "--key", "k").stdout == said
     house.until(lambda: house.ask("events.show", id=1)["status"] == "processed")
     shown = say("show", "1").stdout
     assert "github/push" in shown and '"a": 1' in shown and "of heard succeeded" in shown

@@ -320,10 +320,12 @@ def test_without_a_daemon_the_ledger_is_written_all_the_same(
     made = House(tmp_path, JOBS)
     monkeypatch.setenv("JARVIS_CONFIG", str(made.instance.config))
     monkeypatch.setenv("JARVIS_STATE", str(made.instance.state))
-    code, _, err = say("cache", "set", "k", "v")
+    code, _, err = say("memory", "facts", "list")
     assert (code, "there is no ledger" in err) == (5, True)
+    assert say("cache", "set", "k", "v")[0] == 0
+    assert say("cache", "get", "k")[1] == "v\n"
     with made.open():
-        pass
+        assert made.ask("jobs.list")
     assert say("rules", "add", "b", "stale_backup") == (
         0,
         "Rule b is kept (fact work/backup_last_success, max_age_hours 48).\n",
