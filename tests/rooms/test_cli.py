@@ -519,7 +519,9 @@ def test_a_table_fits_the_terminal_and_is_coloured_there_only(house: House) -> N
     shown = on_a_terminal(["jobs", "list"], 60)
     assert "\033[31mfailed" in shown
     assert max(show.width(line.rstrip("\r")) for line in shown.splitlines()) <= 60
-    assert "…" in shown
+    narrow = on_a_terminal(["jobs", "list"], 40)
+    assert max(show.width(line.rstrip("\r")) for line in narrow.splitlines()) <= 40
+    assert "…" in narrow
     assert "\033" not in on_a_terminal(["jobs", "list", "--no-color"], 60)
     assert "\033" not in on_a_terminal(["jobs", "list"], 60, NO_COLOR="1")
 
