@@ -125,21 +125,23 @@ class Dispatcher:
             self.rounds += 1
 
     def round(self, now: datetime) -> float | None:
-        """Look, judge everything that is new, tell what was held until now and what nobody acknowledged.
+        """Look, judge what is new or silenced no more, tell what was held until now and what nobody acknowledged.
 
         Returns in how many seconds the next round is needed, if nobody asks for one before (None: never).
         """
         self._look(now)
-        said = False
-        while not self._stopping.is_set() and (count := self._judge(now)) is not None:
-            said = said or count > 0
+        said = self._judge_all(now)
+        again, ends_at = self._unsilence(now)
+        if again:
+            said = self._judge_all(now) or said
         told, due_at = self._digest(now)
         escalated, unheard = self._escalate(now)
         if said or told or escalated:
             self._said()
         if unheard:
             return LOOK_EVERY
-        return None if due_at is None else min(max((due_at - now).total_seconds(), GATHER), LONGEST_WAIT)
+        next_at = min((at for at in (due_at, ends_at) if at is not None), default=None)
+        return None if next_at is None else min(max((next_at - now).total_seconds(), GATHER), LONGEST_WAIT)
 
     def _look(self, now: datetime) -> None:
         for look in self._looks:
@@ -155,6 +157,13 @@ class Dispatcher:
             for note in self._unwritten:
                 log.warning("alert %s %s", note.severity, note.title)
             self._unwritten = []
+
+    def _judge_all(self, now: datetime) -> bool:
+        """Judge everything that is new; whether that made messages."""
+        said = False
+        while not self._stopping.is_set() and (count := self._judge(now)) is not None:
+            said = said or count > 0
+        return said
 
     def _judge(self, now: datetime) -> int | None:
         """Judge one batch: how many messages that made, or None when there was nothing to judge."""
@@ -218,6 +227,22 @@ class Dispatcher:
             noticed=docket.noticed(connection, new, since),
             said=[at for at in docket.said_since(connection, now - rules.cycle, most) if at <= now],
         )
+
+    def _unsilence(self, now: datetime) -> tuple[int, datetime | None]:
+        """How many alerts are to be judged again because no silence in force matches them any more; and when the next
+        silence ends, if one keeps something from being said."""
+        with self._database.read() as connection:
+            quiet = docket.silenced(connection)
+            silences = docket.current_silences(connection, now) if quiet else []
+        ends_at = min((one.until_at for one in silences), default=None)
+        if not later.unsilenced(quiet, World(now=now, silences=silences)):
+            return 0, ends_at
+        with self._database.write() as connection:
+            silences = docket.current_silences(connection, now)
+            found = later.unsilenced(docket.silenced(connection), World(now=now, silences=silences))
+            again = judged_alerts.judge_again(connection, found)
+        crashpoint.here("alerts.unsilenced")
+        return again, ends_at
 
     def _digest(self, now: datetime) -> tuple[bool, datetime | None]:
         """What was held until now, in one message a channel; and when the next one is due."""

@@ -98,9 +98,10 @@ def _fate(one: dict[str, Any], now: datetime) -> str:
         return f"held{_until(one['until_at'], now)}: {reason}"
     if one["verdict"] == "sent":
         return f"said to {reason}"
-    return {"dropped": f"not said: {reason}", "counted": f"counted: {reason}"}.get(
-        one["verdict"], "not judged yet"
-    )
+    unsaid = {"dropped": "not said", "silenced": "not said", "counted": "counted"}
+    if one["verdict"] not in unsaid:
+        return "not judged yet"
+    return f"{unsaid[one['verdict']]}: {reason}"
 
 
 def _until(at: str | None, now: datetime) -> str:

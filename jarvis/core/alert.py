@@ -69,8 +69,9 @@ class Wanted:
     """What whoever raised an alert asks for.
 
     ``to``: channels (none: those of ``alerts: {to: …}``). ``after``: how many fires in a row it takes; ``times``: for
-    how many of them this alert stands. ``root``: alerts with the same one have the same cause. ``still`` (of a
-    recovery): keys that are raised all the same. ``got``: channels that need no digest of it any more.
+    how many of them this alert stands (0: it was counted before, and is judged once more). ``root``: alerts with the
+    same one have the same cause. ``still`` (of a recovery): keys that are raised all the same. ``got``: channels that
+    need no digest of it any more.
     """
 
     to: tuple[str, ...] = ()

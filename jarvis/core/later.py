@@ -1,4 +1,4 @@
-"""What is told later? Problems that nobody acknowledged, and the digest of what was held."""
+"""What is told later? Problems that nobody acknowledged, the digest of what was held, what is silenced no more."""
 
 from __future__ import annotations
 
@@ -53,6 +53,15 @@ def _unheard(problem: Problem, world: World) -> bool:
         return False
     since = min(problem.told.values()) if problem.told else problem.said_at
     return world.now - since >= rule.after
+
+
+def unsilenced(silenced: Iterable[Alert], world: World) -> list[Alert]:
+    """Those that no silence in force keeps from being said any more: they are judged again, and not counted again."""
+    return [
+        replace(alert, wanted=replace(alert.wanted, times=0))
+        for alert in silenced
+        if stages.silence(alert, world).word == "on"
+    ]
 
 
 def digest(held: Sequence[Alert], open_: Iterable[Problem], world: World) -> Judged:

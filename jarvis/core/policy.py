@@ -22,7 +22,7 @@ from jarvis.core.alert import Alert, Message, Problem
 from jarvis.core.duration import spell
 from jarvis.core.stages import Answer, World
 
-Verdict = Literal["sent", "held", "dropped", "counted"]
+Verdict = Literal["sent", "held", "dropped", "counted", "silenced"]
 
 
 @dataclass(slots=True)
@@ -93,15 +93,19 @@ class _Court:
             return None
         decision = Decision(alert=alert)
         self._judged.decisions.append(decision)
-        before = self._open.get(alert.fingerprint or "")
+        before, again = self._open.get(alert.fingerprint or ""), alert.wanted.times == 0
+        if again and before is None:
+            decision.end("dropped", Answer(stage="silence", word="drop", why="it was over by then"))
+            return None
         problem = self._count(alert) if alert.kind == "problem" and alert.key else None
         if problem is not None:
             decision.problem = problem.id
-            decision.fresh = before is None or stages.news(alert, before)
+            decision.fresh = before is None or again or stages.news(alert, before)
         for answer in self._answers(alert, problem):
             decision.steps.append(answer)
             if answer.word == "drop":
-                decision.verdict = "dropped" if decision.fresh else "counted"
+                silent = answer.stage == stages.SILENCE
+                decision.verdict = "silenced" if silent else "dropped" if decision.fresh else "counted"
                 return None
             if answer.word == "hold":
                 decision.verdict, decision.until_at = "held", answer.until_at
@@ -205,7 +209,8 @@ class _Court:
     def _message(self, group: Sequence[Decision], severity: str, channels: tuple[str, ...]) -> Message:
         first = group[0]
         problem = self._judged.problems.get(first.problem) if first.problem is not None else None
-        subject, body = wording.alert([one.alert for one in group], problem if len(group) == 1 else None)
+        its = problem if len(group) == 1 else None
+        subject, body = wording.alert([one.alert for one in group], its, self._world.now)
         return Message(
             kind="alert", severity=severity, subject=subject, body=body, channels=channels,
             about=tuple(one.alert.id for one in group),

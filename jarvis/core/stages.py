@@ -18,6 +18,7 @@ from jarvis.core.alert import Alert, Problem, Silence
 from jarvis.core.duration import spell
 from jarvis.core.telling import Alerts, Channel, Names
 
+SILENCE = "silence"
 FLAPS = 3
 """A problem that came and went so often within ``repeat`` is not told each time any more."""
 
@@ -66,8 +67,8 @@ def silence(alert: Alert, world: World) -> Answer:
             left = spell(_whole(window.until_at - world.now))
             reason = f": {window.reason}" if window.reason else ""
             why = f"silenced for another {left} (silence {window.id}, {window.match!r}){reason}"
-            return Answer(stage="silence", word="drop", why=why)
-    return Answer(stage="silence", word="on", why="not silenced")
+            return Answer(stage=SILENCE, word="drop", why=why)
+    return Answer(stage=SILENCE, word="on", why="not silenced")
 
 
 def silenced(problem: Problem, world: World) -> str | None:

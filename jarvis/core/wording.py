@@ -20,10 +20,10 @@ JOBS_SHOWN = 20
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
-def alert(group: Sequence[Alert], problem: Problem | None) -> tuple[str, str]:
+def alert(group: Sequence[Alert], problem: Problem | None, now: datetime) -> tuple[str, str]:
     """Subject and body of one alert, or of several with one cause."""
     if len(group) > 1:
-        return _several(group)
+        return _several(group, now)
     one = group[0]
     subject = cut(one.title, TITLE_SHOWN)
     text = _beyond(one)
@@ -34,7 +34,16 @@ def alert(group: Sequence[Alert], problem: Problem | None) -> tuple[str, str]:
         parts.append(f"It has gone on for {lasted}, {problem.count} times.")
     elif problem is not None and problem.count > 1:
         parts.append(f"{problem.count} times in a row.")
+    if since := _silenced(one, problem.first_at if problem is not None else one.at, now):
+        parts.append(f"It began {since}.")
     return subject, "\n\n".join([*parts, _look(one, problem)]).strip()
+
+
+def _silenced(one: Alert, since: datetime, now: datetime) -> str:
+    """When what a silence kept from being said began."""
+    if one.wanted.times:
+        return ""
+    return f"{length(now - since)} ago ({since:%Y-%m-%d %H:%M:%S} UTC), while it was silenced"
 
 
 def _beyond(one: Alert) -> str:
@@ -51,16 +60,20 @@ def _look(one: Alert, problem: Problem | None) -> str:
     return " · ".join(said)
 
 
-def _several(group: Sequence[Alert]) -> tuple[str, str]:
+def _several(group: Sequence[Alert], now: datetime) -> tuple[str, str]:
     jobs = list(dict.fromkeys(one.job or "jarvis" for one in group))
     about = _plural(len(jobs), "job") if len(jobs) > 1 else f"{jobs[0]}: {len(group)} alerts"
     first = group[0]
     cause = first.title.removeprefix(f"{first.job}: ") if first.job else first.title
-    lines = [f"- {cut(one.title, TITLE_SHOWN)}{_below(one)}" for one in group[:LINES]]
+    lines = [f"- {cut(one.title, TITLE_SHOWN)}{_since(one, now)}{_below(one)}" for one in group[:LINES]]
     if len(group) > LINES:
         rest = list(dict.fromkeys(one.job or "jarvis" for one in group[LINES:]))
         lines.append(f"and {len(group) - LINES} more: {_some(rest)}")
     return cut(f"{about}: {cause}", TITLE_SHOWN), "\n".join(lines)
+
+
+def _since(one: Alert, now: datetime) -> str:
+    return f" ({since})" if (since := _silenced(one, one.at, now)) else ""
 
 
 def _below(one: Alert) -> str:

@@ -32,8 +32,9 @@ journal = Table(
 
 kind: problem (lasts until it is over), notice (happened once) or recovery (a problem is over). wanted: what its job
 asks for (core.alert.Wanted). verdict: new (nobody judged it yet), sent (messages are in ``deliveries``), held (for
-the digest at ``until_at``), dropped, or counted (it says nothing new of an open problem: only the newest such row
-of a problem is kept). why: every stage's answer in words, a line each.
+the digest at ``until_at``), dropped, silenced (judged again once no silence in force matches it, while its problem
+is open), or counted (it says nothing new of an open problem: only the newest such row of a problem is kept). why:
+every stage's answer in words, a line each.
 """
 
 problems = Table(

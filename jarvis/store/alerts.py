@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Integer, delete, func, insert, or_, select, type_coerce, update
+from sqlalchemy import Connection, Integer, delete, func, insert, or_, select, text, type_coerce, update
 
-from jarvis.core.alert import Message, Problem
+from jarvis.core.alert import Alert, Message, Problem
 from jarvis.core.policy import Decision, Judged
 from jarvis.store import deliveries as outbox
 from jarvis.store import docket
@@ -37,6 +37,10 @@ _WENT_ON = (
     " said_severity = ?, ended_at = ?, ended_why = ? WHERE id = ?"
 )
 _SUPERSEDED = "DELETE FROM journal WHERE problem_id = ? AND verdict = 'counted' AND id < ?"
+_SAID_LATER = (
+    "DELETE FROM journal WHERE id = (SELECT max(id) FROM journal WHERE problem_id = :problem AND kind = 'problem'"
+    " AND id < :id) AND verdict = 'silenced' AND id <> (SELECT alert_id FROM problems WHERE id = :problem)"
+)
 
 
 def settle(connection: Connection, judged: Judged, now: datetime) -> None:
@@ -75,7 +79,7 @@ def _decide(
 ) -> None:
     """The row of each decision; of what was only counted, the newest row of a problem is kept."""
     at = to_micros(now)
-    settled, rewritten, counted = [], [], {}
+    settled, rewritten, counted, quieted = [], [], {}, []
     for decision in decisions:
         alert = decision.alert
         problem = None if decision.problem is None else numbers.get(decision.problem, decision.problem)
@@ -92,12 +96,16 @@ def _decide(
             settled.append((decision.verdict, decision.why, at, until, problem, wanted, alert.id))
         if decision.verdict == "counted" and problem is not None:
             counted[problem] = alert.id
+        if decision.verdict == "silenced" and not decision.fresh:
+            quieted.append({"problem": problem, "id": alert.id})
     if settled:
         connection.exec_driver_sql(_SETTLED, settled)
     if rewritten:
         connection.exec_driver_sql(_JUDGED, rewritten)
     if counted:
         connection.exec_driver_sql(_SUPERSEDED, list(counted.items()))
+    if quieted:  # as the last one says the same
+        connection.execute(text(_SAID_LATER), quieted)
 
 
 def _further(connection: Connection, decision: Decision, problem: int | None, now: datetime) -> None:
@@ -120,6 +128,26 @@ def say(connection: Connection, message: Message, problem: int | None, now: date
             connection, channel=channel, kind=message.kind, severity=message.severity, subject=message.subject,
             body=message.body, about=message.about, problem_id=problem, run_id=message.run_id, now=now,
         )  # fmt: skip
+
+
+def judge_again(connection: Connection, found: Iterable[Alert]) -> int:
+    """Silences are over: the newest alert of each of these problems is to be judged anew; returns how many are.
+
+    Where a later alert of the problem was judged, with or without a silence, the earlier ones are settled.
+    """
+    newest = {alert.problem_id: alert for alert in found}
+    again = 0
+    for number, alert in newest.items():
+        its = (journal.c.problem_id == number) & (journal.c.kind == "problem")
+        last = connection.execute(select(func.max(journal.c.id)).where(its)).scalar_one()
+        older = update(journal).where(its, journal.c.verdict == "silenced", journal.c.id < last)
+        said = f"silence: drop: it was over, and alert {last} says the last of it"
+        connection.execute(older.values(verdict="dropped", why=journal.c.why + "\n" + said))
+        if alert.id == last:
+            change = update(journal).where(journal.c.id == last)
+            connection.execute(change.values(verdict="new", wanted=alert.wanted.dump()))
+            again += 1
+    return again
 
 
 def escalated(connection: Connection, found: Iterable[Problem]) -> None:
@@ -152,6 +180,8 @@ def set_back(connection: Connection, was_at: datetime, now: datetime) -> None:
         connection.execute(update(when.table).where(waits).values({when: type_coerce(when, Integer) - back}))
     in_force = (silences.c.from_at > now) & (silences.c.from_at <= was_at) & (silences.c.until_at > was_at)
     connection.execute(update(silences).where(in_force).values(from_at=now))
+    over = (silences.c.until_at <= was_at) & (silences.c.until_at > now)
+    connection.execute(update(silences).where(over).values(until_at=now))
     for problem in docket.open_problems(connection):
         moved = {
             "said_at": _moved(problem.said_at, was_at, now),

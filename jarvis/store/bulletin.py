@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from jarvis.core.alert import Problem, Silence
-from jarvis.store import docket
+from jarvis.store import database, docket
 from jarvis.store.alert_tables import deliveries, journal, problems, silences
 
 _COLUMNS = [column for column in journal.c if column.name != "wanted"]
@@ -78,9 +78,7 @@ def entries(
     """Rows of the journal, the newest first. ``silenced``: those that a silence kept from being said."""
     query = select(*_COLUMNS).order_by(journal.c.id.desc()).limit(limit)
     if silenced:
-        query = query.where(
-            journal.c.why.startswith("silence: drop"), journal.c.verdict.in_(("dropped", "counted"))
-        )
+        query = query.where(journal.c.verdict == "silenced")
     if verdict is not None:
         query = query.where(journal.c.verdict == verdict)
     if severities:
@@ -165,8 +163,9 @@ def silence(connection: Connection, match: str, until_at: datetime, reason: str,
 
 
 def end_silence(connection: Connection, number: int, now: datetime) -> bool:
-    """End a window now; False when there is none of that number in force."""
+    """End a window now; False when there is none of that number in force. Whoever judges is woken after the commit."""
     change = update(silences).where(silences.c.id == number, silences.c.until_at > now)
+    connection.info[database.ALERTED] = True
     return connection.execute(change.values(until_at=now)).rowcount == 1
 
 

@@ -48,6 +48,19 @@ def due_for_digest(connection: Connection, now: datetime) -> list[Alert]:
     return [_alert(row, names) for row in connection.execute(query)]
 
 
+def silenced(connection: Connection) -> list[Alert]:
+    """The alerts of open problems that a silence kept from being said, the oldest first; without their texts."""
+    columns = [column for column in _ROW if column.name != "text"]
+    names = [column.name for column in columns]
+    query = (
+        select(*columns)
+        .join(problems, problems.c.id == journal.c.problem_id)
+        .where(journal.c.verdict == "silenced", problems.c.ended_at.is_(None))
+        .order_by(journal.c.id)
+    )
+    return [_alert(row, names) for row in connection.execute(query)]
+
+
 def next_digest(connection: Connection) -> datetime | None:
     """When the first of the held alerts is to be told."""
     return connection.execute(

@@ -155,7 +155,7 @@ def test_a_problem_that_comes_and_goes_is_held(ends: int, verdict: str) -> None:
 def test_a_silence_matches_job_key_or_title(match: str, silent: bool) -> None:
     window = Silence(id=1, match=match, from_at=NOW, until_at=NOW + HOUR, reason="disk swap")
     judged = policy.judge([alert()], [], world(silences=[window]))
-    assert fate(judged) == (("dropped", "silence") if silent else ("sent", "send"))
+    assert fate(judged) == (("silenced", "silence") if silent else ("sent", "send"))
     over = policy.judge([alert()], [], world(now=NOW + HOUR, silences=[window]))
     assert fate(over)[0] == "sent", "its end does not belong to it"
 

@@ -15,7 +15,7 @@ from jarvis.core.alert import Wanted
 from jarvis.errors import StoreError
 from jarvis.store import alerts, bulletin, deliveries, docket, journal
 from jarvis.store.ledger import Ledger
-from tests.rooms.alert_house import NOON, told
+from tests.rooms.alert_house import NOON, Told, told
 from tests.rooms.launch_house import until
 
 HELD_BACK = {"quiet": {"from": "22:00", "to": "07:00"}}
@@ -262,8 +262,8 @@ def test_a_notice_in_a_silence_is_not_said_and_stands_where_people_look(tmp_path
         with house.database.read() as connection:
             found = bulletin.entries(connection, silenced=True)
         assert [(one.title, one.verdict) for one in found] == [
-            ("and again", "dropped"),
-            ("looked for the first time", "dropped"),
+            ("and again", "silenced"),
+            ("looked for the first time", "silenced"),
         ]
         assert all("(silence 1, 'backup'): new disk" in one.why for one in found)
 
@@ -308,6 +308,161 @@ def test_a_silence_is_journalled_and_after_it_the_next_alert_is_said(tmp_path: P
         house.later(hours=2)
         house.raises()
         assert house.subjects()[1:] == ["backup: failed"]
+
+
+def silence(house: Told, **length: float) -> int:
+    """A window of this length on backup, from now on; its number."""
+    with house.database.write() as connection:
+        return bulletin.silence(
+            connection, "backup", house.now + timedelta(**length), "new disk", house.now
+        ).id
+
+
+def test_a_problem_that_outlasts_its_silence_is_told_when_that_ends(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        silence(house, hours=2)
+        house.raises()
+        house.later(minutes=30)
+        house.raises()
+        house.later(minutes=89, seconds=59)
+        house.judges()
+        assert house.subjects() == []
+        house.later(seconds=1)
+        house.judges()
+        (said,) = house.outbox()
+        assert said.subject == "backup: failed"
+        assert "It began 2h ago (2026-11-20 12:00:00 UTC), while it was silenced." in said.body
+        assert [one.count for one in house.problems()] == [2], "nothing happened once more"
+        house.accepts()
+        house.restart()
+        house.later(minutes=30)
+        house.judges()
+        house.raises()
+        assert len(house.outbox()) == 1, "it is told once, and from then on is a duplicate"
+        house.recovers()
+        assert house.subjects()[1:] == ["over: backup: failed"]
+
+
+def test_when_a_silence_is_removed_what_it_kept_is_told(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        number = silence(house, hours=2)
+        house.raises()
+        woken: list[bool] = []
+        house.database.alerted = lambda: woken.append(True)
+        with house.database.write() as connection:
+            bulletin.end_silence(connection, number, house.now)
+        assert woken
+        house.judges()
+        assert house.subjects() == ["backup: failed"]
+
+
+def test_what_was_over_when_its_silence_ended_is_never_told(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        silence(house, hours=2)
+        house.raises()
+        house.recovers()
+        house.raises(key="other")
+        house.later(hours=2)
+        # Not judged before the silence ends, but in the journal: it was over by then.
+        house.writes(house.note(kind="recovery", key=None, severity="info", title="run 2 succeeded"))
+        house.judges()
+        assert house.subjects() == []
+
+
+def test_what_the_end_of_a_silence_tells_is_judged_as_everything_is(tmp_path: Path) -> None:
+    with told(tmp_path, **HELD_BACK) as house:
+        silence(house, hours=11)
+        house.raises()
+        house.raises("backup", key="mild", severity="info", wanted=Wanted(after=2))
+        house.later(hours=11)
+        house.judges()
+        assert house.verdicts() == ["held", "dropped"], "quiet hours, and one of two in a row"
+        house.later(hours=8)
+        house.judges()
+        assert house.outbox()[0].kind == "digest"
+        assert "backup: failed - still so" in house.outbox()[0].body
+
+
+@pytest.mark.parametrize(("minutes", "count"), [(40, 1), (60, 2)], ids=["told a moment ago", "told long ago"])
+def test_a_problem_that_was_told_before_its_silence_is_repeated_in_its_time(
+    tmp_path: Path, minutes: int, count: int
+) -> None:
+    with told(tmp_path) as house:
+        house.raises()
+        house.accepts()
+        silence(house, minutes=minutes)
+        house.later(minutes=10)
+        house.raises()
+        house.later(minutes=minutes - 10)
+        house.judges()
+        assert house.subjects() == ["backup: failed", "still: backup: failed"][:count]
+
+
+def test_what_another_silence_matches_waits_for_its_end(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        silence(house, hours=1)
+        silence(house, hours=3)
+        house.raises()
+        house.later(hours=1)
+        house.judges()
+        house.restart()
+        assert house.subjects() == [] and house.verdicts() == ["silenced"]
+        house.later(hours=2)
+        house.judges()
+        assert house.subjects() == ["backup: failed"]
+
+
+def test_acknowledged_in_its_silence_it_is_not_told(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        silence(house, hours=1)
+        house.raises()
+        with house.database.write() as connection:
+            bulletin.acknowledge(connection, 1, "mine", house.now)
+        house.later(hours=1)
+        house.judges()
+        house.raises()
+        house.raises()
+        assert house.subjects() == []
+        assert house.journal()[0].id == 1, "the alert that people name it by is kept"
+
+
+def test_many_alerts_of_one_problem_in_a_silence_do_not_fill_the_journal_and_the_last_is_told(
+    tmp_path: Path,
+) -> None:
+    with told(tmp_path) as house:
+        silence(house, hours=1)
+        for used in range(71, 91):
+            house.raises(title=f"disk: {used} % used")
+        house.raises(title="disk: nobody can look")
+        house.writes(*[house.note(title="disk: nobody can look") for _ in range(3)])
+        house.judges()
+        titles = [one.title for one in house.journal()]
+        assert titles == ["disk: 71 % used", "disk: 90 % used", "disk: nobody can look"]
+        house.later(hours=1)
+        house.judges()
+        assert house.subjects() == ["disk: nobody can look"]
+        assert house.verdicts() == ["dropped", "dropped", "sent"]
+
+
+def test_a_clock_that_is_set_back_brings_no_silence_back(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        silence(house, hours=2)
+        house.raises()
+        house.later(hours=2)
+        was_at = house.now
+        house.later(hours=-1)
+        with house.database.write() as connection:
+            alerts.set_back(connection, was_at, house.now)
+        house.judges()
+        assert house.subjects() == ["backup: failed"]
+
+
+def test_a_round_is_due_when_a_silence_ends_that_keeps_something_unsaid(tmp_path: Path) -> None:
+    with told(tmp_path) as house:
+        silence(house, seconds=30)
+        assert house.dispatcher.round(house.now) is None
+        house.writes(house.note())
+        assert house.dispatcher.round(house.now) == pytest.approx(30)
 
 
 def test_a_problem_that_comes_and_goes_is_held_after_three_times(tmp_path: Path) -> None:

@@ -75,6 +75,25 @@ def test_killed_between_row_verdict_and_send_nothing_is_lost_or_said_twice(
     assert [one["count"] for one in daemon.rows("SELECT * FROM problems")] == [1]
 
 
+@pytest.mark.parametrize("point", ["alerts.unsilenced", "alerts.in-transaction", "alerts.after-verdict"])
+def test_killed_when_a_silence_ends_what_goes_on_is_told_once(
+    daemon: Daemon, point: str, tmp_path: Path
+) -> None:
+    daemon.jobs("sore: {every: 30d, command: 'exit 4'}", CHANNEL).start()
+    daemon.cli("alerts", "silence", "--for", "1h", "--match", "sore")
+    daemon.cli("jobs", "run", "sore")
+    until(lambda: [one["verdict"] for one in daemon.notes()] == ["silenced"], "it is silenced")
+    daemon.stop()
+    daemon.start(JARVIS_CRASH_AT=point, JARVIS_CRASH_ONCE=str(tmp_path / "once"))
+    daemon.cli("alerts", "unsilence", "1")
+    assert daemon.ended() == -9
+    daemon.start()
+    until(lambda: titles(daemon), "the failure is told after the restart")
+    until(lambda: [one for one in daemon.rows("SELECT * FROM problems") if one["told_at"]], "that is noted")
+    assert titles(daemon) == ["sore: failed: exit code 4"]
+    assert [one["count"] for one in daemon.rows("SELECT * FROM problems")] == [1]
+
+
 def test_a_handlers_problem_ends_when_a_run_does_not_raise_it_any_more(daemon: Daemon) -> None:
     daemon.handler(
         "disk",
@@ -179,7 +198,7 @@ def test_acknowledging_silencing_and_asking_why(daemon: Daemon) -> None:
     assert "silenced" in daemon.cli("alerts", "list")
     assert "paint" in daemon.cli("alerts", "list", "--silenced")
     (kept,) = daemon.cli("alerts", "list", "--silenced", "--json")
-    assert (kept["job"], kept["verdict"]) == ("calm", "dropped")
+    assert (kept["job"], kept["verdict"]) == ("calm", "silenced")
     why = daemon.cli("alerts", "why", str(found["calm"]))
     assert "silence" in why and "paint" in why
     assert "said to file" in daemon.cli("alerts", "show", str(found["sore"]))
@@ -200,4 +219,9 @@ def test_acknowledging_silencing_and_asking_why(daemon: Daemon) -> None:
     assert (status["is_quiet_hours"], status["dedup_cache_size"]) == (False, 1)
     (silence,) = daemon.cli("alerts", "silences", "--json")
     daemon.cli("alerts", "unsilence", str(silence["id"]))
+    until(
+        lambda: titles(daemon)[1:] == ["calm: failed: exit code 6"],
+        "what it kept is told when it is over",
+        20,
+    )
     assert "no silence 9 is in force" in daemon.cli("alerts", "unsilence", "9", code=1)
