@@ -53,7 +53,9 @@ def _heartbeat(desk: Desk) -> tuple[bool, datetime | None]:
     last = readings.last_heartbeat(desk.instance.heartbeat)
     if last is None:
         return False, None
-    return abs(desk.now() - last.wall_at) < FRESH, last.wall_at
+    now = readings.Clocks().read()
+    # Time awake: neither a clock that was set nor a night asleep makes a heartbeat old.
+    return last.boot_id == now.boot_id and now.awake - last.awake < FRESH, last.wall_at
 
 
 def status(desk: Desk) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Place:
 def called(entries: Iterable[Entry]) -> set[str]:
     """The handlers that are called in this process: those in threads, and those that name a program to start."""
     return {
-        "command" if "command" in entry.body else entry.body["run"]
+        "command" if "command" in entry.body else str(entry.body.get("run"))  # what is stored may be damaged
         for entry in entries
         if not entry.python or entry.body.get("in") == "thread"
     }

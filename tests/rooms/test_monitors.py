@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -109,18 +111,34 @@ def test_before_the_first_start_there_is_nothing_to_tell(tmp_path: Path) -> None
     assert {one["last_run"] for one in said["monitors"]} == {None}
 
 
-@pytest.mark.parametrize(("age", "running"), [(29.9, True), (30.0, False), (-29.9, True), (-30.0, False)])
+@pytest.mark.parametrize(
+    ("age", "clock_set", "other_boot", "running"),
+    [
+        pytest.param(29.9, 0, False, True, id="just fresh"),
+        pytest.param(30.0, 0, False, False, id="too old"),
+        pytest.param(1.0, 90_000, False, True, id="the clock was set, or the machine slept, since"),
+        pytest.param(1.0, -90_000, False, True, id="the clock was set back since"),
+        pytest.param(1.0, 0, True, False, id="the machine was started anew"),
+    ],
+)
 def test_it_is_running_only_while_the_heartbeat_is_fresh(
-    house: House, monkeypatch: pytest.MonkeyPatch, age: float, running: bool
+    house: House,
+    monkeypatch: pytest.MonkeyPatch,
+    age: float,
+    clock_set: float,
+    other_boot: bool,
+    running: bool,
 ) -> None:
-    at = datetime.now(UTC)
-    reading = readings.last_heartbeat(house.instance.heartbeat)
-    assert reading is not None
-    beat = readings.Reading(
-        wall_at=at, awake=reading.awake, since_boot=reading.since_boot, boot_id=reading.boot_id
+    beat = readings.last_heartbeat(house.instance.heartbeat)
+    assert beat is not None
+    now = replace(
+        beat,
+        wall_at=beat.wall_at + timedelta(seconds=age + clock_set),
+        awake=beat.awake + timedelta(seconds=age),
+        boot_id="another" if other_boot else beat.boot_id,
     )
     monkeypatch.setattr(readings, "last_heartbeat", lambda _path: beat)
-    monkeypatch.setattr(house.desk, "now", lambda: at + timedelta(seconds=age))
+    monkeypatch.setattr(readings, "Clocks", lambda: SimpleNamespace(read=lambda: now))
     said = house.ask("status")
     assert (said["running"], said["locked"]) == (running, True)
     assert timedelta(seconds=30) == verbs_daemon.FRESH
