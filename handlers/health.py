@@ -78,6 +78,11 @@ class Reading:
         return f"{value} ({severity} {rule} {limit:g}{self.unit}){self.about}"
 
 
+def check(*, machine: bool, wearable: Worn | None) -> None:
+    if not machine and wearable is None:
+        raise GiveUp("machine is false and there is no wearable: nothing is left to watch")
+
+
 def run(
     ctx: Context,
     *,
@@ -99,8 +104,7 @@ def run(
     wearable: Worn | None = None,
 ) -> tuple[str, dict[str, float]]:
     if not machine:
-        if wearable is None:
-            raise GiveUp("machine is false and there is no wearable: nothing is left to watch")
+        assert wearable is not None  # check() was asked
         return judged(ctx, wearable).or_skip()
     readings = [
         *disk(disks, disk_warning, disk_critical),

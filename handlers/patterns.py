@@ -48,6 +48,13 @@ class Sources:
     without: list[str] = field(default_factory=list)
 
 
+def check(
+    *, file: Path | None, focus: Path | None, tasks: Tasklist | None, wearable: Wearable | None
+) -> None:
+    if file is None and focus is None and tasks is None and wearable is None:
+        raise GiveUp("there is nothing to look at: give file, focus, tasks or wearable")
+
+
 def run(
     ctx: Context,
     *,
@@ -65,8 +72,6 @@ def run(
     sleep_hours: Positive | None = 7,
     sleep_nights: Count = 3,
 ) -> tuple[str, dict[str, float]]:
-    if file is None and focus is None and tasks is None and wearable is None:
-        raise GiveUp("there is nothing to look at: give file, focus, tasks or wearable")
     limits = thinking.Limits(
         days=days, postponed=postponed, focus_days=focus_days, mentions=mentions, worries=worries,
         energy_percent=energy_percent, created_per_completed=created_per_completed,

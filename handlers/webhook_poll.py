@@ -50,6 +50,26 @@ SEEN = 20_000
 TIDY_EVERY = timedelta(hours=1)
 
 
+def check(
+    *,
+    url: str | None,
+    inbox: Path | None,
+    source: str | None,
+    cursor_param: str | None,
+    cursor_field: str | None,
+    cursor_item: str | None,
+) -> None:
+    """An inbox and an address each need what only they use."""
+    if url is None:
+        return
+    if inbox is not None or source is None:
+        raise GiveUp("give url or inbox, not both" if inbox else "with url, say the source of its events")
+    if not url.lower().startswith(("http://", "https://")):
+        raise GiveUp(f"url: only http and https can be requested, not {url!r}")
+    if (cursor_param is None) != (cursor_field is None and cursor_item is None):
+        raise GiveUp("cursor_param goes with one of cursor_field and cursor_item")
+
+
 def run(
     ctx: Context,
     *,
@@ -76,10 +96,7 @@ def run(
     if url is None:
         tally = from_folder(ctx, inbox or ctx.state / "inbox", settle, max_bytes, keep)
         return tally.line(), tally.numbers()
-    if inbox is not None or source is None:
-        raise GiveUp("give url or inbox, not both" if inbox else "with url, say the source of its events")
-    if (cursor_param is None) != (cursor_field is None and cursor_item is None):
-        raise GiveUp("cursor_param goes with one of cursor_field and cursor_item")
+    assert source is not None  # check() was asked
     from jarvis.sources import feed
 
     plain = {name: one.reveal() if isinstance(one, Secret) else one for name, one in headers.items()}

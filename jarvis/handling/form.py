@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from jarvis.handling.contract import BadValues, Broken
 
 if TYPE_CHECKING:
+    from jarvis.handling.agreement import Agreement
     from jarvis.handling.validation import Checker
 
 GIVEN = ("path", "shell")
@@ -39,12 +40,16 @@ class Parameter:
 
 
 class Form:
-    """The parameters of one handler. ``given``: what its argv() takes from the launcher, in order."""
+    """The parameters of one handler. ``given``: what its argv() takes from the launcher, in order.
+
+    ``agreement``: its word on whether values fit together.
+    """
 
     def __init__(self, name: str, parameters: tuple[Parameter, ...], given: tuple[str, ...] = ()) -> None:
         self.name = name
         self.parameters = parameters
         self.given = given
+        self.agreement: Agreement | None = None
 
     @cached_property
     def checker(self) -> Checker:
@@ -55,10 +60,20 @@ class Form:
 
     def check(self, values: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str, str | None]]:
         """Everything wrong with ``values``: where, what, and what to do. Secrets may still be references."""
-        return self.checker.problems(values)
+        if (found := self.checker.problems(values)) or self.agreement is None:
+            return found
+        known = self.checker.readable(values)
+        objection = None if known is None else self._objection(known)
+        return [((), objection, None)] if objection else []
 
     def bind(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments to call with; what was not given is left to the function. Raises BadValues."""
+        bound = self._read(values)
+        if objection := self._objection(bound):
+            raise BadValues(f"handler {self.name}: {objection}")
+        return bound
+
+    def _read(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if self._fits_as_it_is(values):
             return dict(values)
         bound, problems = self.checker.read(values)
@@ -66,6 +81,12 @@ class Form:
             said = "; ".join(f"{message} ({hint})" if hint else message for _, message, hint in problems)
             raise BadValues(f"handler {self.name}: {said}")
         return bound
+
+    def _objection(self, given: Mapping[str, Any]) -> str | None:
+        """What is wrong with all values together; what was not given has its default."""
+        if self.agreement is None:
+            return None
+        return self.agreement.objection({one.name: one.default for one in self.parameters} | {**given})
 
     def schema(self) -> dict[str, Any]:
         """The form as JSON Schema."""

@@ -19,7 +19,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, Literal
 
-from jarvis.handling import contract, form
+from jarvis.handling import agreement, contract, form
 from jarvis.handling.contract import Broken, Handler
 
 _KIND = re.compile(r"^(?:async\s+)?def\s+(run|argv)\b", re.MULTILINE)
@@ -42,6 +42,7 @@ def load(
     doc = inspect.cleandoc(module.__doc__ or function.__doc__ or "")
     try:
         shape = form.read(name, function, doc)
+        shape.agreement = agreement.of(module, [one.name for one in shape.parameters])
     except Broken as error:
         raise Broken(f"{path}:{function.__code__.co_firstlineno}: {error}") from error
     first, _, rest = doc.partition("\n")

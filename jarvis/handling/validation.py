@@ -115,6 +115,11 @@ class Checker:
         _, found = self.read(known)
         return [finding for finding in found if not any(finding[0][: len(at)] == at for at in secret)]
 
+    def readable(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The typed values, as far as they are known before a run; None where one is a secret as a whole."""
+        known, secret = _without_secrets(values)
+        return None if any(len(at) == 1 for at in secret) else self.read(known)[0]
+
     def schema(self) -> dict[str, Any]:
         """JSON Schema with the handler's own defaults and descriptions."""
         schema = self._adapter.json_schema()

@@ -59,7 +59,7 @@ def test_everything_public_of_the_context_is_documented():
 
 
 def test_the_example_handler_passes_its_example_tests(tmp_path, monkeypatch):
-    handler, tests, program = examples()
+    handler, _, tests, program = examples()
     (tmp_path / "handlers").mkdir()
     (tmp_path / "handlers" / "folder_size.py").write_text(handler)
     monkeypatch.chdir(tmp_path)
@@ -74,6 +74,15 @@ def test_the_example_handler_passes_its_example_tests(tmp_path, monkeypatch):
     (tmp_path / "restic.py").write_text(program)
     found = mount.load(tmp_path / "restic.py")
     assert contract.program(found, {"folder": "/a", "tags": ["x"]}) == ["restic", "backup", "--tag=x", "/a"]
+
+
+def test_the_example_of_what_does_not_fit_together_says_so(tmp_path):
+    path = tmp_path / "h.py"
+    start = "from pathlib import Path\n\ndef run(ctx, *, url: str | None = None, inbox: Path | None = None): ...\n"
+    path.write_text(start + examples()[1])
+    form = mount.load(path).form
+    assert form.check({"url": "x"}) == []
+    assert form.check({"url": "x", "inbox": "/y"}) == [((), "give url or inbox, not both", None)]
 
 
 def test_the_example_is_a_handler_without_faults(tmp_path):
