@@ -81,6 +81,8 @@ def test_a_crash_at_this_point_loses_and_repeats_nothing(daemon: Daemon, point: 
     daemon.jobs(JOBS, CHANNELS)
     if point.startswith("prune."):
         grow_old(daemon)
+    if point == "alerts.unsilenced":
+        silence_for_a_while(daemon)
     daemon.launch(JARVIS_CRASH_AT=point, JARVIS_CRASH_ONCE=str(once))
     until(once.exists, f"the crash at {point}")
     if point.startswith("supervisor."):
@@ -103,6 +105,14 @@ def grow_old(daemon: Daemon) -> None:
     assert daemon.stop() == 0
     with closing(sqlite3.connect(daemon.ledger)) as connection, connection:
         connection.executemany(OLD, [(10**6 + number, number) for number in range(600)])
+
+
+def silence_for_a_while(daemon: Daemon) -> None:
+    """Something that is silenced, and soon no more."""
+    daemon.start()
+    daemon.cli("alerts", "silence", "--for", "5s", "--match", "sore")
+    until(lambda: "silenced" in [one["verdict"] for one in daemon.notes()], "a failure is silenced")
+    assert daemon.stop() == 0
 
 
 def check_marks(daemon: Daemon, point: str) -> None:
