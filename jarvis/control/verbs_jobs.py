@@ -14,6 +14,7 @@ from jarvis.control import hiding, plain
 from jarvis.control.desk import Desk
 from jarvis.core import admission, duration
 from jarvis.core.schedule import Moment, Schedule, ScheduleError
+from jarvis.core.service import Rest
 from jarvis.errors import NotFound, Refused
 from jarvis.running.timetable import Line
 from jarvis.store import queries
@@ -77,7 +78,8 @@ def _entry(desk: Desk, line: Line, now: datetime) -> dict[str, Any]:
 
 
 def state_of(desk: Desk, line: Line, now: datetime) -> tuple[str, str | None]:
-    """active, disabled, broken, paused or finished (no moment is left), and why."""
+    """active, disabled, broken, paused, finished (no moment is left, or a service that ended well) or left alone, and
+    why."""
     entry = line.entry
     if entry.state == "disabled":
         return "disabled", "switched off" if entry.switch is False else "enabled: false in jobs.yaml"
@@ -86,7 +88,8 @@ def state_of(desk: Desk, line: Line, now: datetime) -> tuple[str, str | None]:
     if pause := line.pause_at(now):
         return "paused", pause.reason
     if desk.live and (left := desk.app.services.left.get(line.name)):
-        return "left alone", left
+        well = isinstance(left, Rest) and left.well
+        return ("finished" if well else "left alone"), left.why
     if line.next_at is None and plain.timed(entry.body):
         return "finished", "no moment is left"
     return "active", None

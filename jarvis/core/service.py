@@ -25,9 +25,13 @@ class Due:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rest:
-    """It ended as it should: it is started again with the next start of Jarvis, or by hand."""
+    """It ended, and is not to be started again for that; with the next start of Jarvis it is, or by hand.
+
+    ``well``: its last run succeeded.
+    """
 
     why: str
+    well: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +60,7 @@ def decide(
     if last.status is Status.CANCELLED or last.status is Status.SKIPPED:
         return Due(at=now, why=f"run {last.id} was ended: {last.reason}")
     if why := _done(service, last):
-        return Rest(why=why)
+        return Rest(why=why, well=last.status is Status.SUCCEEDED)
     short = _short(service, ends, definition, since_at)
     if short >= service.tries:
         each = f"{short} starts in a row lasted" if short > 1 else "1 start lasted"

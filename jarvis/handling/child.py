@@ -106,8 +106,14 @@ def _context(payload: Mapping[str, Any], opened: stores.LazyStores) -> context.C
         state=_state(payload),
         progress=Progress(Path(payload["dir"]) / "progress"),
         logger=_logger(secrets),
-        live=opened.live(run.id, run.job) if payload.get("service") else None,
+        live=_live(payload, opened, run) if payload.get("service") else None,
     )
+
+
+def _live(payload: Mapping[str, Any], opened: stores.LazyStores, run: runview.RunView) -> stores.Live:
+    from jarvis.core import alert
+
+    return opened.live(run.id, run.job, alert.wanted(payload.get("wanted")))
 
 
 def _instant(text: str | None) -> datetime | None:

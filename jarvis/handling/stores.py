@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jarvis import errors
 
 if TYPE_CHECKING:
+    from jarvis.core.alert import Wanted
     from jarvis.handling.contract import Alert
     from jarvis.store.breakers import Breakers
     from jarvis.store.cache import Cache
@@ -106,21 +107,18 @@ class LazyStores:
 
         return samples.Samples(self._database())
 
-    def live(self, run: int, job: str) -> Live:
-        """What a run that goes on says at once."""
-        return Live(self, run, job)
+    def live(self, run: int, job: str, wanted: Wanted) -> Live:
+        """What a run that goes on says at once; ``wanted``: what its job's ``alert:`` asks for."""
+        return Live(self, run, job, wanted)
 
-    def tell(self, run: int, job: str, alert: Alert) -> None:
+    def tell(self, run: int, job: str, wanted: Wanted, alert: Alert) -> None:
         """Journal an alert of a run that goes on (a service's). Raises StoreError."""
         from datetime import UTC, datetime
 
+        from jarvis.handling import raising
         from jarvis.store import journal
 
-        note = journal.Note(
-            at=datetime.now(UTC), severity=alert.severity, key=alert.key, job=job, run_id=run,
-            title=alert.title or alert.text.strip().splitlines()[0][:200], text=alert.text,
-            kind="notice" if alert.once or not alert.key else "problem",
-        )  # fmt: skip
+        note = raising.raised(alert, run=run, job=job, wanted=wanted, now=datetime.now(UTC))
         with self._database().write() as connection:
             journal.add(connection, [note])
 
@@ -129,16 +127,14 @@ class LazyStores:
         from datetime import UTC, datetime
 
         from jarvis.core import alert as alerts
+        from jarvis.handling import raising
         from jarvis.store import docket, journal
 
         known, database = (job, alerts.short_key(key)), self._database()
         with database.read() as connection:
             if known not in docket.troubled(connection, {job}):
                 return
-        note = journal.Note(
-            at=datetime.now(UTC), severity="info", key=key, job=job, run_id=run,
-            title=f"run {run} said that it is over", kind="recovery",
-        )  # fmt: skip
+        note = raising.resolved(key, run=run, job=job, now=datetime.now(UTC))
         with database.write() as connection:
             if known in docket.troubled(connection, {job}):
                 journal.add(connection, [note])
@@ -169,10 +165,11 @@ class Live:
     stores: LazyStores
     run: int
     job: str
+    wanted: Wanted
 
     def tell(self, alert: Alert) -> None:
         """Journal it. Raises StoreError."""
-        self.stores.tell(self.run, self.job, alert)
+        self.stores.tell(self.run, self.job, self.wanted, alert)
 
     def resolve(self, key: str) -> None:
         """Journal that it is over. Raises StoreError."""

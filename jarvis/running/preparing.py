@@ -26,6 +26,7 @@ from jarvis.handling.catalogue import Catalogue
 from jarvis.handling.contract import Handler
 from jarvis.handling.launch import Request, StepRequest, Stream
 from jarvis.running import awake, environment
+from jarvis.running.telling import alarms
 from jarvis.store.book import Entry
 
 
@@ -166,6 +167,7 @@ def _payload(
             "state": str(place.state),
             "timezone": job.timezone,
             "service": job.service,
+            "wanted": alarms.wanted(job).dump() if job.service else None,
             "now": None,
         }
     )

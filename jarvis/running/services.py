@@ -52,7 +52,7 @@ class Jobs(Protocol):
 
 @dataclass(slots=True)
 class Services:
-    """All jobs with ``service:``. ``left``: those that are left alone, and why.
+    """All jobs with ``service:``. ``left``: those that are left as they are, and why.
 
     Everything but ``begin`` and ``end`` is done by the conductor's thread.
     """
@@ -62,7 +62,7 @@ class Services:
     threads: Threads
     database: Database
     folder: Path
-    left: dict[str, str] = field(default_factory=dict)
+    left: dict[str, services.Rest | services.GiveUp] = field(default_factory=dict)
     _since_at: datetime | None = None
     _names: list[str] = field(default_factory=list)
     _seen: int = -1
@@ -149,6 +149,7 @@ class Services:
         if not open_runs:
             self._decide(line, work, now)
             return line.name in self._resting and not timed
+        self.left.pop(line.name, None)
         spec = line.job.spec.service
         healthy = [
             run for run in open_runs
@@ -212,7 +213,7 @@ class Services:
             log.warning("service %s could not be looked at: %s", line.name, error)
             return
         self._resting[line.name] = mark
-        self.left[line.name] = decision.why
+        self.left[line.name] = decision
         if isinstance(decision, services.GiveUp):
             work.notes.append(_given_up(line.name, decision.why, now))
 

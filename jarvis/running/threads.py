@@ -28,6 +28,7 @@ from jarvis.handling.stores import LazyStores
 from jarvis.running import awake, environment
 from jarvis.running.hands import Hands
 from jarvis.running.preparing import Place
+from jarvis.running.telling import alarms
 from jarvis.store.database import Database
 
 AS_IT_IS = nullcontext()
@@ -133,7 +134,7 @@ class Threads:
             state=self._place.state,
             logger=_Discreet(self._logger, known.values()) if known else self._plain,
             ending=self._ends[run.id],
-            live=self._stores.live(run.id, run.job) if job.service else None,
+            live=self._stores.live(run.id, run.job, alarms.wanted(job)) if job.service else None,
         )  # fmt: skip
 
     def close(self) -> None:

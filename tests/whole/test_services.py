@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import Any
@@ -153,6 +154,63 @@ def test_alerts_of_a_service_do_not_wait_for_its_end(daemon: Daemon) -> None:
         lambda: [note for note in daemon.notes() if note["title"] == "counted to three"], "told while it runs"
     )
     assert running(daemon, "ticker")["status"] == "running"
+
+
+@pytest.mark.parametrize("where", ["thread", "process"])
+def test_what_a_service_raises_while_it_runs_goes_where_its_job_says_as_at_the_end_of_a_run(
+    daemon: Daemon, where: str
+) -> None:
+    handler = """
+        '''Raise an alert, and perhaps go on.'''
+        def run(ctx, *, wait: int = 0) -> None:
+            ctx.alert("wide", title="it is open", key="door")
+            ctx.alert("it rang")
+            ctx.wait(wait)
+    """
+    daemon.handler("watcher", handler)
+    rule = "alert: {to: desk, repeat: 2h, recovery: false, severity: low}"
+    jobs = f"""
+        watch: {{run: watcher, in: {where}, with: {{wait: 600}}, service: {QUICK}, {rule}}}
+        once: {{run: watcher, in: {where}, start: daemon, {rule}}}
+    """
+    channels = "{desk: {journal: desk.jsonl, rate: 10ms}, file: {journal: told.jsonl, rate: 10ms}}"
+    daemon.jobs(jobs, f"alerts: {{channels: {channels}}}\n").start()
+    notes = until(lambda: len(found := daemon.notes()) == 4 and found, "both raised them")
+    said = {(note["job"], note["title"]): json.loads(note["wanted"]) for note in notes}
+    asked = {"to": ["desk"], "repeat": 7200.0, "recovery": False}
+    assert said == dict.fromkeys(
+        [(job, title) for job in ("watch", "once") for title in ("it is open", "it rang")], asked
+    )
+    until((daemon.folder / "desk.jsonl").exists, "the desk is told")
+    assert running(daemon, "watch") and not (daemon.folder / "told.jsonl").exists()
+    assert {row["channel"] for row in daemon.rows("SELECT channel FROM deliveries")} == {"desk"}
+    end(daemon, "watch")
+
+
+@pytest.mark.parametrize(
+    ("restart", "command", "state"),
+    [("on-failure", "true", "finished"), ("on-success", "exit 3", "left alone")],
+    ids=["ended well", "failed"],
+)
+def test_a_service_that_is_not_started_again_for_its_end_says_how_it_ended(
+    daemon: Daemon, restart: str, command: str, state: str
+) -> None:
+    how = f"service: {{restart: {restart}, wait: 100ms}}"
+    daemon.jobs(f"web: {{command: 'test -e on && exec sleep 600 || {command}', {how}}}").start()
+    until(lambda: daemon.cli("jobs", "list", "--json")[0]["state"] == state, "it is left as it is")
+    assert state in daemon.cli("jobs", "list") and f"1 {state}" in daemon.cli("status")
+    assert restart.replace("-", " ") in daemon.cli("jobs", "show", "web", "--json")["why"]
+    assert len(daemon.runs("web")) == 1
+    (daemon.folder / "on").touch()
+    daemon.cli("jobs", "run", "web")
+    running(daemon)
+    until(lambda: daemon.cli("jobs", "list", "--json")[0]["state"] == "active", "it runs again")
+    daemon.cli("runs", "cancel", str(running(daemon)["id"]))
+    until(
+        lambda: [run for run in daemon.runs("web", "running") if run["fire"].startswith("service:")],
+        "again, by itself",
+    )
+    end(daemon, "web")
 
 
 DOOR = """

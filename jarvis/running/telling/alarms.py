@@ -12,6 +12,7 @@ from jarvis.core.duration import spell
 from jarvis.core.job import Job
 from jarvis.core.run import Run
 from jarvis.core.telling import AlertRule
+from jarvis.handling import raising
 from jarvis.handling.contract import Alert
 from jarvis.store.journal import Note
 
@@ -57,24 +58,12 @@ def outcome(run: Run, job: Job | None, now: datetime, *, times: int = 1) -> tupl
 
 def raised(run: Run, job: Job, alert: Alert, now: datetime) -> Note:
     """An alert of a handler; with a key it lasts until a run that succeeds does not raise it."""
-    text = alert.text.strip()
-    return Note(
-        at=now,
-        severity=alert.severity,
-        key=alert.key,
-        job=run.job,
-        run_id=run.id,
-        title=alert.title or (text.splitlines()[0][:200] if text else run.job),
-        text=alert.text,
-        kind="notice" if alert.once or not alert.key else "problem",
-        wanted=wanted(job),
-    )
+    return raising.raised(alert, run=run.id, job=run.job, wanted=wanted(job), now=now)
 
 
 def resolved(run: Run, key: str, now: datetime) -> Note:
     """A handler's word that what it raised under this key is over."""
-    title = f"run {run.id} said that it is over"
-    return Note(at=now, severity="info", key=key, job=run.job, run_id=run.id, title=title, kind="recovery")
+    return raising.resolved(key, run=run.id, job=run.job, now=now)
 
 
 def stuck(run: Run, why: str, waited: timedelta, now: datetime) -> Note:
