@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from jarvis.running.work import Released
@@ -27,13 +28,11 @@ class Inbox:
 
     def take(self, wait: float) -> list[Any]:
         """What is there, or comes within ``wait`` seconds; a bounded number, so that rounds stay short."""
-        found = []
-        try:
+        found: list[Any] = []
+        with suppress(queue.Empty):
             found.append(self._messages.get(timeout=wait))
             while len(found) < BATCH:
                 found.append(self._messages.get_nowait())
-        except queue.Empty:
-            pass
         return found
 
     def dealt_with(self, messages: Sequence[Any]) -> None:
