@@ -122,6 +122,13 @@ time.sleep(600)
     ends(listener)
 
 
+@pytest.mark.parametrize("said", ["", '{"folders": ["/tmp"]'])
+def test_a_listener_whose_daemon_is_gone_before_it_said_anything_ends_without_a_word(said: str) -> None:
+    words = [sys.executable, "-m", "jarvis.running.watch.listener"]
+    done = subprocess.run(words, input=said, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [

@@ -115,7 +115,10 @@ class Listener:
 
 def main() -> None:
     """Listen until the daemon closes its end or is gone."""
-    asked = json.loads(sys.stdin.readline())
+    line = sys.stdin.readline()
+    if not line.endswith("\n"):  # the daemon was gone before it had said everything
+        return
+    asked = json.loads(line)
     speaking = threading.Lock()
 
     def say(what: Any) -> None:
