@@ -78,6 +78,8 @@ class Listener:
         assert process.stdout is not None
         with process.stdout:
             for line in process.stdout:
+                if not line.endswith("\n"):  # it ended in the middle of a word
+                    break
                 said = json.loads(line)
                 if isinstance(said, dict):
                     self._begin(said)
